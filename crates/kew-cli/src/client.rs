@@ -1,0 +1,133 @@
+//! A small HTTP client for commands that ask a running server: JSON in, the envelope's result out.
+
+use core::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use ureq::{Agent, Body, http::Response};
+
+use crate::target::{Secret, Target};
+
+/// How long an administrative request may take in all.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Asks one server with one credential.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: Agent,
+    origin: String,
+    token: Secret,
+}
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    success: bool,
+    #[serde(default)]
+    errors: Vec<Refusal>,
+    result: Option<T>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: u32,
+    message: String,
+}
+
+/// An account, as the server lists it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Account {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its name for people.
+    pub(crate) name: String,
+    /// When it was created, in the form of RFC 3339.
+    pub(crate) created_on: String,
+}
+
+impl Client {
+    /// A client for the target.
+    ///
+    /// # Errors
+    /// When the target names no usable server or credential.
+    pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .proxy(None)
+            .build();
+        Ok(Self { agent: Agent::new_with_config(config), origin: target.origin()?, token: target.token()? })
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or answers otherwise than expected.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let request = self.agent.get(self.url(path)).header("authorization", self.authorization());
+        self.read(request.call())?.context("the server's answer has no result")
+    }
+
+    /// Asks for something to be made.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<T> {
+        let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
+        let sent = request.header("content-type", "application/json").send(body.to_string());
+        self.read(sent)?.context("the server's answer has no result")
+    }
+
+    /// Asks for something to be deleted.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let request = self.agent.delete(self.url(path)).header("authorization", self.authorization());
+        self.read::<serde_json::Value>(request.call()).map(drop)
+    }
+
+    /// The accounts that the credential may list, in the order of their creation.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn accounts(&self) -> anyhow::Result<Vec<Account>> {
+        self.get("/kew/v1/accounts")
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    fn authorization(&self) -> String {
+        format!("Bearer {}", self.token.expose())
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> anyhow::Result<Option<T>> {
+        let mut answer = answer.map_err(|error| anyhow!("cannot ask {}: {error}", self.origin))?;
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().context("the server's answer broke off")?;
+        let envelope: Envelope<serde_json::Value> = serde_json::from_str(&text)
+            .with_context(|| format!("the server answered {status}, not in JSON"))?;
+        if !envelope.success {
+            match envelope.errors.first() {
+                Some(refusal) => bail!("{} [code: {}]", refusal.message, refusal.code),
+                None => bail!("the server refused with {status} and no reason"),
+            }
+        }
+        let result = envelope.result.filter(|result| !result.is_null());
+        result
+            .map(|result| {
+                serde_json::from_value(result).context("the server's answer is not in the known form")
+            })
+            .transpose()
+    }
+}

@@ -1,0 +1,156 @@
+//! Which server a command talks to, and with which credential: flags first, then the environment.
+//!
+//! The environment's names are Kew's own and those of Cloudflare's clients, so that `source .kew/dev.env` is enough
+//! for all of them (clients-and-workers §1.1, §2).
+
+use core::convert::Infallible;
+use core::fmt;
+use core::str::FromStr;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+
+use crate::dev;
+
+/// Variables that name the server, strongest first.
+const URL_VARIABLES: [&str; 3] = ["KEW_URL", "CLOUDFLARE_BASE_URL", "CLOUDFLARE_API_BASE_URL"];
+/// Variables that hold the credential, strongest first.
+const TOKEN_VARIABLES: [&str; 2] = ["KEW_TOKEN", "CLOUDFLARE_API_TOKEN"];
+/// The API's prefix, with which Cloudflare's clients write base URLs.
+const API_PREFIX: &str = "/client/v4";
+
+/// A server and a credential.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// Server; else KEW_URL, CLOUDFLARE_BASE_URL or CLOUDFLARE_API_BASE_URL, else the address of `kew dev`.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Credential; else --token-file, KEW_TOKEN or CLOUDFLARE_API_TOKEN.
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    token: Option<Secret>,
+    /// File that holds the credential, for example DIR/admin.token.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Target {
+    /// The server's URL without a path and without a final slash.
+    ///
+    /// # Errors
+    /// When it is not `http://HOST[:PORT]`, with or without the API's prefix.
+    pub(crate) fn origin(&self) -> anyhow::Result<String> {
+        let url = self.url.clone().or_else(|| first_set(&URL_VARIABLES));
+        let url = url.unwrap_or_else(|| format!("http://{}", dev::LISTEN_DEFAULT));
+        let origin = url.trim_end_matches('/');
+        let origin = origin.strip_suffix(API_PREFIX).unwrap_or(origin);
+        if origin.starts_with("https://") {
+            bail!(
+                "{url}: this command speaks plain HTTP only; use an http:// address on the server's machine"
+            );
+        }
+        let authority = origin.strip_prefix("http://").unwrap_or_default();
+        ensure!(
+            !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']),
+            "{url}: the server is named as http://HOST:PORT"
+        );
+        Ok(origin.to_owned())
+    }
+
+    /// The server's address.
+    ///
+    /// # Errors
+    /// As [`Target::origin`], and when the host cannot be resolved.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        let origin = self.origin()?;
+        let authority = origin.trim_start_matches("http://");
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let mut addresses =
+            authority.to_socket_addrs().with_context(|| format!("cannot resolve {authority}"))?;
+        addresses.next().with_context(|| format!("{authority} has no address"))
+    }
+
+    /// The credential.
+    ///
+    /// # Errors
+    /// When there is none, or its file cannot be read.
+    pub(crate) fn token(&self) -> anyhow::Result<Secret> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        if let Some(path) = &self.token_file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the token file {}", path.display()))?;
+            return Ok(Secret(text.trim().to_owned()));
+        }
+        let token = first_set(&TOKEN_VARIABLES);
+        token.map(Secret).context("no credential: give --token-file, --token, or set KEW_TOKEN")
+    }
+}
+
+impl Secret {
+    /// The text itself, to be sent and nothing else.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+fn first_set(names: &[&str]) -> Option<String> {
+    names.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Target {
+        Target { url: Some(url.to_owned()), token: None, token_file: None }
+    }
+
+    #[test]
+    fn a_url_may_carry_the_prefix_that_cloudflares_clients_need() {
+        for url in ["http://127.0.0.1:1", "http://127.0.0.1:1/", "http://127.0.0.1:1/client/v4/"] {
+            assert_eq!(target(url).origin().unwrap(), "http://127.0.0.1:1");
+        }
+        assert_eq!(target("http://127.0.0.1:1").address().unwrap().port(), 1);
+        assert_eq!(target("http://127.0.0.1").address().unwrap().port(), 80);
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        for url in ["https://a", "a:1", "http://", "http://a/b", "http://user@a"] {
+            assert!(target(url).origin().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert!(!format!("{:?}", Secret("hush".to_owned())).contains("hush"));
+    }
+}
