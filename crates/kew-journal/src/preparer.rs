@@ -1,0 +1,133 @@
+//! Works ahead of the writer: blocks that exist before they are needed make a sync half as dear.
+//!
+//! Each [`Preparer::step`] does one bounded piece of work: dispose of a retired file, make the next segment
+//! ready, or write zeros over at most one chunk. Chunks double from 1 MiB to 8 MiB, and the next segment is
+//! filled only as far as the active one has been written, so an idle store stays small. The caller decides which
+//! thread runs it; no step is ever necessary for correctness.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::committer::write_all;
+use crate::error::Error;
+use crate::segment::Segment;
+use crate::shared::{Shared, locked};
+
+/// The first chunk, in bytes.
+pub(crate) const CHUNK_BYTES_MIN: u32 = 1 << 20;
+const CHUNK_BYTES_MAX: u32 = 8 << 20;
+const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// What a step found to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done, and there may be more.
+    Worked,
+    /// Nothing is to be done until more was committed or retired.
+    Idle,
+    /// There is work, but the volume is full. Worth another look once space came back.
+    NoSpace,
+}
+
+/// Prepares segments ahead of the writer, and disposes of retired ones.
+#[derive(Debug)]
+pub struct Preparer {
+    shared: Arc<Shared>,
+}
+
+impl Preparer {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Does one bounded piece of work.
+    ///
+    /// # Errors
+    /// A failure other than a full volume ends the journal, as a failing disk does.
+    pub fn step(&mut self) -> Result<Step, Error> {
+        self.shared.alive()?;
+        let mut pool = locked(&self.shared.pool);
+        if pool.closed {
+            return Ok(Step::Idle);
+        }
+        match pool.dispose(&self.shared) {
+            Ok(true) => return Ok(Step::Worked),
+            Ok(false) => {}
+            Err(error) => return Err(self.shared.poison(error)),
+        }
+        if pool.next.is_none() && wants_next(pool.active.as_deref()) {
+            // The pool stays locked meanwhile: a writer in need of a segment would do the same work itself.
+            return match pool.prepare(&self.shared) {
+                Ok(segment) => {
+                    pool.next = Some(segment);
+                    Ok(Step::Worked)
+                }
+                Err(error) => self.judge(error),
+            };
+        }
+        let chunk_bytes = pool.chunk_bytes;
+        let Some((segment, range)) = to_fill(pool.active.as_ref(), pool.next.as_ref(), chunk_bytes) else {
+            return Ok(Step::Idle);
+        };
+        pool.chunk_bytes = chunk_bytes.saturating_mul(2).min(CHUNK_BYTES_MAX);
+        drop(pool);
+        let outcome = self.fill(&segment, &range);
+        segment.release(&range, outcome.is_ok());
+        outcome.map_or_else(|error| self.judge(error), |()| Ok(Step::Worked))
+    }
+
+    /// Writes zeros over the range and syncs them, so that no commit has to allocate blocks there.
+    fn fill(&self, segment: &Segment, range: &Range<u32>) -> Result<(), Error> {
+        let mut slices = Vec::new();
+        let mut left = range.len();
+        while left > 0 {
+            let count = left.min(ZEROS.len());
+            slices.push(IoSlice::new(&ZEROS[..count]));
+            left -= count;
+        }
+        write_all(segment, &slices, range.start, range.len())?;
+        segment.in_turn(|| {
+            // This sync may be the one that meets a failure of the committer's bytes, so it ends the journal
+            // before the committer gets its turn (J9), even on a full volume.
+            let synced = segment.file.sync();
+            synced.map_err(|source| self.shared.poison(Error::disk("sync", &segment.name(), source)))
+        })
+    }
+
+    fn judge(&self, error: Error) -> Result<Step, Error> {
+        self.shared.alive()?;
+        match &error {
+            Error::Disk { operation: "write" | "create", source, .. } if is_full(source) => Ok(Step::NoSpace),
+            _ => Err(self.shared.poison(error)),
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero)
+}
+
+/// A next segment is wanted when nothing is active yet, or a quarter of the active one is used.
+fn wants_next(active: Option<&Segment>) -> bool {
+    active.is_none_or(|segment| segment.progress().0 >= segment.size_bytes / 4)
+}
+
+fn to_fill(
+    active: Option<&Arc<Segment>>,
+    next: Option<&Arc<Segment>>,
+    chunk_bytes: u32,
+) -> Option<(Arc<Segment>, Range<u32>)> {
+    let active = active?;
+    let (written_to, filled_to) = active.progress();
+    // Half a chunk ahead is enough to be never overtaken, and keeps a store small that is hardly used.
+    if filled_to - written_to < chunk_bytes / 2
+        && let Some(range) = active.reserve(chunk_bytes, active.size_bytes)
+    {
+        return Some((Arc::clone(active), range));
+    }
+    let next = next?;
+    let used = written_to.saturating_sub(active.size_bytes / 4);
+    let range = next.reserve(chunk_bytes, used.saturating_mul(2).min(next.size_bytes))?;
+    Some((Arc::clone(next), range))
+}

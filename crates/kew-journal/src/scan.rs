@@ -1,0 +1,131 @@
+//! Reads a segment forward, frame by frame, through a window.
+//!
+//! The window is 1 MiB and grows only for a frame that is longer, so a scan costs large sequential reads and
+//! bounded memory. A length field is believed only as far as it stays inside the range that is scanned.
+
+use crate::error::Error;
+use crate::frame::{
+    Decoded, FRAME_VERSION, HEADER_BYTES, Header, claimed_payload_bytes, decode, frame_bytes, plausible,
+};
+use crate::position::Lsn;
+use crate::segment::Segment;
+
+const WINDOW_BYTES: usize = 1 << 20;
+const HEADER: usize = HEADER_BYTES as usize;
+
+/// What the next place holds.
+pub(crate) enum Found<'a> {
+    /// A frame, and where it begins.
+    Frame { offset: u32, header: Header, payload: &'a [u8] },
+    /// Nothing that is a frame.
+    Invalid { offset: u32 },
+    /// The end of the range.
+    End,
+}
+
+/// Walks the frames of a range of a segment.
+pub(crate) struct Scanner<'a> {
+    segment: &'a Segment,
+    offset: u32,
+    limit: u32,
+    window: Vec<u8>,
+    window_start: u32,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(segment: &'a Segment, offset: u32, limit: u32) -> Self {
+        let limit = limit.min(segment.size_bytes);
+        Self { segment, offset, limit, window: Vec::new(), window_start: offset }
+    }
+
+    /// Where the next frame would begin.
+    pub(crate) const fn offset(&self) -> u32 {
+        self.offset
+    }
+
+    /// Reads the next frame and moves behind it. Stays where it is when there is none.
+    pub(crate) fn next(&mut self) -> Result<Found<'_>, Error> {
+        let offset = self.offset;
+        if offset >= self.limit {
+            return Ok(Found::End);
+        }
+        if self.limit - offset < HEADER_BYTES || self.load(offset, HEADER)? < HEADER {
+            return Ok(Found::Invalid { offset });
+        }
+        let at = (offset - self.window_start) as usize;
+        let payload_bytes = claimed_payload_bytes(&self.window[at..]);
+        if payload_bytes > self.limit - offset - HEADER_BYTES {
+            return Ok(Found::Invalid { offset });
+        }
+        let bytes = frame_bytes(payload_bytes);
+        self.load(offset, bytes as usize)?;
+        let at = (offset - self.window_start) as usize;
+        match decode(&self.window[at..], self.segment.seed, offset) {
+            Decoded::Valid { header, payload } => {
+                self.offset = offset + bytes;
+                Ok(Found::Frame { offset, header, payload })
+            }
+            Decoded::Newer { version } => {
+                Err(Error::Version { file: self.segment.name(), found: version, supported: FRAME_VERSION })
+            }
+            Decoded::Invalid => Ok(Found::Invalid { offset }),
+        }
+    }
+
+    /// Makes the window hold `bytes` from `offset` on, as far as the file goes, and says how many it holds.
+    fn load(&mut self, offset: u32, bytes: usize) -> Result<usize, Error> {
+        let at = (offset - self.window_start) as usize;
+        let held = self.window.len().saturating_sub(at);
+        if held >= bytes {
+            return Ok(held);
+        }
+        let room = (self.limit - offset) as usize;
+        self.window.resize(bytes.max(WINDOW_BYTES).min(room), 0);
+        self.window_start = offset;
+        let read = self.segment.file.read_at(&mut self.window, u64::from(offset));
+        let count = read.map_err(|source| Error::disk("read", &self.segment.name(), source))?;
+        self.window.truncate(count);
+        Ok(count)
+    }
+}
+
+/// What intact frames there are behind a place that holds none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    /// How many.
+    pub(crate) frames: u64,
+    /// The highest lsn that one of them calls durable.
+    pub(crate) durable_lsn: Lsn,
+    /// The highest epoch among them.
+    pub(crate) epoch: u32,
+}
+
+impl Ahead {
+    /// Takes in what was found elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.durable_lsn = self.durable_lsn.max(other.durable_lsn);
+        self.epoch = self.epoch.max(other.epoch);
+    }
+}
+
+/// Looks for intact frames at every multiple of 8 from `offset` to the end of the file.
+pub(crate) fn look_ahead(segment: &Segment, offset: u32) -> Result<Ahead, Error> {
+    let mut scanner = Scanner::new(segment, offset, segment.size_bytes);
+    let mut ahead = Ahead::default();
+    let mut offset = offset;
+    while segment.size_bytes.saturating_sub(offset) >= HEADER_BYTES && scanner.load(offset, HEADER)? >= HEADER {
+        let room = (segment.size_bytes - offset) as usize;
+        let at = (offset - scanner.window_start) as usize;
+        if plausible(&scanner.window[at..], room) {
+            scanner.offset = offset;
+            if let Found::Frame { header, .. } = scanner.next()? {
+                ahead.add(Ahead { frames: 1, durable_lsn: header.durable_lsn, epoch: header.epoch });
+                offset = scanner.offset;
+                continue;
+            }
+        }
+        offset += 8;
+    }
+    Ok(ahead)
+}

@@ -1,0 +1,203 @@
+//! One file of the log: its header block, and who may write where in it.
+//!
+//! The header block is written and synced before the file gets its final name, so a `.seg` file with an
+//! unreadable header is damage, never a torn write (J3). Two parties write a segment: the committer, strictly
+//! forward, and the preparer, which fills zeros ahead of it. Each claims its range here first, so that they
+//! never overlap (J8), and syncs under one lock, so that a failed sync of the one is never hidden from the other
+//! (J9).
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::disk::DiskFile;
+use crate::error::Error;
+use crate::frame::{Seed, read_u32, read_u64};
+use crate::position::SegmentId;
+use crate::shared::{FORMAT_MAJOR, FORMAT_MINOR, locked};
+
+/// Size of the header block, and where the first frame begins, in bytes.
+pub(crate) const BLOCK_BYTES: u32 = 4096;
+
+const BLOCK: usize = BLOCK_BYTES as usize;
+const MAGIC: [u8; 8] = *b"KEWSEGMT";
+const CHECKSUM_AT: usize = BLOCK - 4;
+
+pub(crate) fn segment_name(id: SegmentId) -> String {
+    format!("log/{id}.seg")
+}
+
+pub(crate) fn spare_name(id: SegmentId) -> String {
+    format!("log/{id}.spare")
+}
+
+pub(crate) fn temporary_name(id: SegmentId) -> String {
+    format!("log/{id}.tmp")
+}
+
+pub(crate) fn index_name(id: SegmentId) -> String {
+    format!("log/{id}.index")
+}
+
+/// The fields of a header block that differ between segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) id: SegmentId,
+    pub(crate) segment_bytes: u32,
+    /// Everything before this offset was synced before the file got its name, so none of it may be torn.
+    pub(crate) settled_end: u32,
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(self, store_id: &[u8; 16]) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        block[0..8].copy_from_slice(&MAGIC);
+        block[8..10].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
+        block[10..12].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
+        block[12..16].copy_from_slice(&self.segment_bytes.to_le_bytes());
+        block[16..32].copy_from_slice(store_id);
+        block[32..40].copy_from_slice(&self.id.0.to_le_bytes());
+        block[40..44].copy_from_slice(&self.settled_end.to_le_bytes());
+        let checksum = crc32c::crc32c(&block[..CHECKSUM_AT]);
+        block[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
+        block
+    }
+
+    /// Reads the header block of the file that carries `id` in its name.
+    pub(crate) fn read(
+        file: &dyn DiskFile,
+        id: SegmentId,
+        store_id: &[u8; 16],
+        segment_bytes: u32,
+    ) -> Result<Self, Error> {
+        let name = segment_name(id);
+        let mut block = vec![0; BLOCK];
+        let count = file.read_at(&mut block, 0).map_err(|source| Error::disk("read", &name, source))?;
+        let damage = |offset, reason: &str| Err(Error::damage(&name, offset, reason));
+        if count < BLOCK || block[0..8] != MAGIC {
+            return damage(0, "the segment's header block is missing");
+        }
+        if crc32c::crc32c(&block[..CHECKSUM_AT]) != read_u32(&block, CHECKSUM_AT) {
+            return damage(0, "the checksum of the segment's header block does not match");
+        }
+        let major = u16::from_le_bytes([block[8], block[9]]);
+        if major > FORMAT_MAJOR {
+            return Err(Error::Version { file: name, found: major, supported: FORMAT_MAJOR });
+        }
+        if block[16..32] != *store_id {
+            return damage(16, "the segment belongs to another store");
+        }
+        let header = Self {
+            id: SegmentId(read_u64(&block, 32)),
+            segment_bytes: read_u32(&block, 12),
+            settled_end: read_u32(&block, 40),
+        };
+        if header.id != id || header.segment_bytes != segment_bytes {
+            return damage(32, "the segment's header names another segment or size");
+        }
+        Ok(header)
+    }
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) id: SegmentId,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) seed: Seed,
+    pub(crate) size_bytes: u32,
+    /// Where the staged part of the log ends in this segment.
+    end_offset: AtomicU32,
+    ranges: Mutex<Ranges>,
+    filled: Condvar,
+    sync_turn: Mutex<()>,
+}
+
+/// Who has what of the file. Offsets only grow.
+#[derive(Debug)]
+struct Ranges {
+    /// The committer has claimed everything before this.
+    claimed_to: u32,
+    /// Blocks before this exist on disk.
+    filled_to: u32,
+    /// What the preparer is filling right now.
+    filling: Option<Range<u32>>,
+}
+
+impl Segment {
+    /// An open file whose blocks exist up to `filled_to` and whose log ends at `end_offset`.
+    pub(crate) fn new(
+        header: SegmentHeader,
+        store_id: &[u8; 16],
+        file: Arc<dyn DiskFile>,
+        end_offset: u32,
+        filled_to: u32,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: header.id,
+            file,
+            seed: Seed::new(store_id, header.id),
+            size_bytes: header.segment_bytes,
+            end_offset: AtomicU32::new(end_offset),
+            ranges: Mutex::new(Ranges { claimed_to: end_offset, filled_to, filling: None }),
+            filled: Condvar::new(),
+            sync_turn: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        segment_name(self.id)
+    }
+
+    pub(crate) fn end_offset(&self) -> u32 {
+        self.end_offset.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_end_offset(&self, end_offset: u32) {
+        self.end_offset.store(end_offset, Ordering::Release);
+    }
+
+    /// Claims a range for the committer, waiting for the preparer where they would meet.
+    pub(crate) fn claim(&self, range: &Range<u32>) {
+        let mut ranges = locked(&self.ranges);
+        while ranges.filling.as_ref().is_some_and(|filling| filling.start < range.end) {
+            ranges = self.filled.wait(ranges).unwrap_or_else(PoisonError::into_inner);
+        }
+        assert!(ranges.claimed_to <= range.start, "J8: the committer only moves forward");
+        ranges.claimed_to = range.end;
+    }
+
+    /// Reserves up to `bytes_max` unfilled bytes for the preparer, but nothing at or behind `limit`.
+    pub(crate) fn reserve(&self, bytes_max: u32, limit: u32) -> Option<Range<u32>> {
+        let mut ranges = locked(&self.ranges);
+        let start = ranges.claimed_to.next_multiple_of(BLOCK_BYTES).max(ranges.filled_to);
+        let end = start.saturating_add(bytes_max).min(limit).min(self.size_bytes);
+        if start >= end || ranges.filling.is_some() {
+            return None;
+        }
+        ranges.filling = Some(start..end);
+        Some(start..end)
+    }
+
+    /// Ends the reservation; `filled` says whether its blocks exist now.
+    pub(crate) fn release(&self, range: &Range<u32>, filled: bool) {
+        let mut ranges = locked(&self.ranges);
+        ranges.filling = None;
+        if filled {
+            ranges.filled_to = range.end;
+        }
+        self.filled.notify_all();
+    }
+
+    /// How far the committer has come, and how far blocks exist.
+    pub(crate) fn progress(&self) -> (u32, u32) {
+        let ranges = locked(&self.ranges);
+        (ranges.claimed_to, ranges.filled_to.max(ranges.claimed_to))
+    }
+
+    /// Runs `sync` while nobody else syncs this segment.
+    pub(crate) fn in_turn<T>(&self, sync: impl FnOnce() -> T) -> T {
+        let _turn = locked(&self.sync_turn);
+        sync()
+    }
+}

@@ -1,0 +1,101 @@
+//! The file `STORE`: what the folder is, written once.
+//!
+//! It holds the store's identity, which seeds every checksum, and the segment size, which is fixed for life. It
+//! is written before anything else and synced under a temporary name, so a folder either has a whole one or is
+//! no store yet. The layout is docs/format-journal.md §2.
+
+use std::io::{self, IoSlice};
+
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::frame::{read_u32, read_u64};
+use crate::options::Options;
+use crate::pool::write_new_file;
+use crate::shared::{CHECKPOINT_FOLDER, FORMAT_MAJOR, FORMAT_MINOR, LOG_FOLDER};
+
+/// The name of the lock file.
+pub(crate) const LOCK_NAME: &str = "LOCK";
+const NAME: &str = "STORE";
+const TEMPORARY: &str = "STORE.tmp";
+const MAGIC: [u8; 8] = *b"KEWSTORE";
+const SIZE: usize = 64;
+
+fn encode(options: &Options) -> [u8; SIZE] {
+    let mut bytes = [0; SIZE];
+    bytes[0..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
+    bytes[10..12].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
+    bytes[12..16].copy_from_slice(&options.segment_bytes.to_le_bytes());
+    bytes[16..32].copy_from_slice(&options.store_id);
+    bytes[32..40].copy_from_slice(&options.created_ms.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Replaces the settings that were fixed at creation by the stored ones.
+fn decode(bytes: &[u8], options: &mut Options) -> Result<(), Error> {
+    if bytes.len() < SIZE || bytes[0..8] != MAGIC {
+        return Err(Error::NotAStore { reason: "the file STORE was not written by Kew".to_owned() });
+    }
+    let major = u16::from_le_bytes([bytes[8], bytes[9]]);
+    if major > FORMAT_MAJOR {
+        return Err(Error::Version { file: NAME.to_owned(), found: major, supported: FORMAT_MAJOR });
+    }
+    if crc32c::crc32c(&bytes[..60]) != read_u32(bytes, 60) {
+        return Err(Error::damage(NAME, 0, "the checksum does not match"));
+    }
+    options.segment_bytes = read_u32(bytes, 12);
+    options.store_id.copy_from_slice(&bytes[16..32]);
+    options.created_ms = read_u64(bytes, 32);
+    options.check()
+}
+
+/// Reads `STORE`, or creates the store if the folder is empty. True when it was created.
+pub(crate) fn open_or_create(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
+    match disk.open(NAME) {
+        Ok(file) => {
+            let mut bytes = [0; SIZE];
+            let read = file.read_at(&mut bytes, 0);
+            let count = read.map_err(|source| Error::disk("read", NAME, source))?;
+            decode(&bytes[..count], options)?;
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create(disk, options)?;
+            Ok(true)
+        }
+        Err(error) => Err(Error::disk("open", NAME, error)),
+    }
+}
+
+fn create(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
+    options.check()?;
+    for name in disk.list("").map_err(|source| Error::disk("list", ".", source))? {
+        match name.as_str() {
+            LOCK_NAME => {}
+            // What a creation left behind that did not get as far as STORE.
+            TEMPORARY => disk.remove(TEMPORARY).map_err(|source| Error::disk("remove", TEMPORARY, source))?,
+            LOG_FOLDER | CHECKPOINT_FOLDER => require_empty(disk, &name)?,
+            _ => {
+                let reason = format!("the folder holds {name:?} and no file STORE");
+                return Err(Error::NotAStore { reason });
+            }
+        }
+    }
+    for folder in [LOG_FOLDER, CHECKPOINT_FOLDER] {
+        disk.create_folder(folder).map_err(|source| Error::disk("create", folder, source))?;
+    }
+    let file = disk.create(TEMPORARY).map_err(|source| Error::disk("create", TEMPORARY, source))?;
+    write_new_file(&*file, TEMPORARY, &[IoSlice::new(&encode(options))], 0)?;
+    file.sync().map_err(|source| Error::disk("sync", TEMPORARY, source))?;
+    disk.rename(TEMPORARY, NAME).map_err(|source| Error::disk("rename", TEMPORARY, source))
+}
+
+fn require_empty(disk: &dyn Disk, folder: &str) -> Result<(), Error> {
+    let inside = disk.list(folder).map_err(|source| Error::disk("list", folder, source))?;
+    if inside.is_empty() {
+        return Ok(());
+    }
+    Err(Error::damage(NAME, 0, format!("it is missing, but the folder {folder} is not empty")))
+}
