@@ -2,13 +2,17 @@
 //!
 //! * [`ManualClock`] and [`FixedChance`] are time and randomness that a test holds in its hand.
 //! * [`Oracle`] is a naive broker in memory: the meaning of the queue, in the plainest words.
+//! * [`exercise`] is the suite that every broker passes, and [`broker_suite!`] makes a test of each of its cases.
 
+pub mod exercise;
 mod fixed_chance;
 mod manual_clock;
 mod oracle;
+mod subject;
 mod wait;
 
 pub use fixed_chance::FixedChance;
 pub use manual_clock::ManualClock;
 pub use oracle::Oracle;
+pub use subject::{Capabilities, OracleSubject, Subject};
 pub use wait::wait;

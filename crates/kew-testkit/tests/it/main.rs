@@ -1,0 +1,3 @@
+//! The testkit put to itself.
+
+mod oracle;
