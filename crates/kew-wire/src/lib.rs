@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Cloudflare's JSON for queues, as bytes in and bytes out: no sockets, no files, no broker.
+//!
+//! Requests are read from the body's own bytes into borrowed text and become the nouns of [`kew_model`]; answers are
+//! written straight into one buffer. A message body is never turned into a tree: JSON keeps the bytes it came with.
+//! What cannot be read becomes a [`Fault`], which names one line of the one table of errors ([`catalogue`]).
+//!
+//! * [`envelope`]: what surrounds every answer; [`catalogue`] and [`fault`]: what goes wrong, and how it is told;
+//! * [`messages`]: push, batch push, pull, ack; [`queues`] and [`consumers`]: the control plane;
+//! * [`lease_id`]: leases as text that nobody can forge; [`access`]: credentials, and Kew's own admin calls.
+//!
+//! Looser than the original, on purpose: any JSON value is a JSON body (unless strict), `bytes` may be pushed as base64,
+//! and absent and `null` mean the same for optional fields. Stricter: no number is ever clamped, and a key given twice
+//! is refused.
+
+pub mod access;
+pub mod catalogue;
+pub mod consumers;
+pub mod envelope;
+pub mod fault;
+pub mod lease_id;
+pub mod messages;
+pub mod queues;
+
+mod fields;
+mod text;
+
+pub use catalogue::Kind;
+pub use fault::{Fault, NotFound};
+pub use text::{rfc3339, timestamp_of};

@@ -1,0 +1,103 @@
+//! Pull: messages under a lease, each body as the string that its content type asks for (spec §3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kew_model::{ContentType, Delivery, Limits, Milliseconds, Pull, Pulled};
+
+use crate::catalogue::Kind;
+use crate::envelope;
+use crate::fault::Fault;
+use crate::fields::{Raw, Reader, Refusal, Within, fields};
+use crate::lease_id::{self, KeyRing};
+use crate::messages::write_metrics;
+use crate::text::{write_number, write_string};
+
+fields! {
+    /// What a pull may say. `visibility_timeout` is the older name of the same milliseconds (spec §10 C2).
+    struct Request {
+        batch_size: Raw<'a>,
+        visibility_timeout_ms: Raw<'a>,
+        visibility_timeout: Raw<'a>,
+    }
+}
+
+/// How JSON bodies are shown (spec §3.3, setting `pull_json_encoding`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyEncoding {
+    /// As base64 of the JSON text: what the vendor documents.
+    #[default]
+    Base64,
+    /// As the JSON text itself.
+    Plain,
+}
+
+/// Reads a pull; an absent body asks for the defaults.
+///
+/// # Errors
+/// 10026 for anything unreadable or out of range.
+pub fn read_pull(body: &[u8]) -> Result<Pull, Fault> {
+    let request: Request<'_> = Refusal::OTHER.read_or_default(body)?;
+    let reader = Reader::new(Kind::BodyInvalid, Within::Root);
+    let batch_size = reader.narrow("batch_size", request.batch_size, Limits::PULL_BATCH)?;
+    let range = Limits::VISIBILITY_TIMEOUT_MS;
+    let older = reader.number("visibility_timeout", request.visibility_timeout, range.clone())?;
+    let newer = reader.number("visibility_timeout_ms", request.visibility_timeout_ms, range)?;
+    Ok(Pull { batch_size, visibility_timeout: newer.or(older).map(Milliseconds) })
+}
+
+/// The answer to a pull.
+pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding) -> Vec<u8> {
+    // A message's frame is 240 bytes at most; base64 takes four bytes for three.
+    let bodies: usize = pulled.messages.iter().map(|message| pulled.body(message).len()).sum();
+    let capacity = 256 + pulled.messages.len() * 256 + bodies + bodies / 2;
+    envelope::success(capacity, |out| {
+        out.extend_from_slice(br#"{"message_backlog_count":"#);
+        write_number(out, pulled.backlog.count);
+        out.extend_from_slice(br#","messages":["#);
+        for (index, message) in pulled.messages.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_message(out, message, pulled.body(message), keys, encoding);
+        }
+        out.extend_from_slice(b"],");
+        write_metrics(out, &pulled.backlog);
+        out.push(b'}');
+    })
+}
+
+fn write_message(out: &mut Vec<u8>, message: &Delivery, body: &[u8], keys: &KeyRing, encoding: BodyEncoding) {
+    out.extend_from_slice(br#"{"id":""#);
+    out.extend_from_slice(message.id.write_hex(&mut [0; 32]).as_bytes());
+    out.extend_from_slice(br#"","attempts":"#);
+    write_number(out, u64::from(message.attempts));
+    out.extend_from_slice(br#","body":"#);
+    write_body(out, message.content_type, body, encoding);
+    out.extend_from_slice(br#","lease_id":""#);
+    out.extend_from_slice(keys.seal(message.lease, &mut [0; lease_id::LENGTH]).as_bytes());
+    out.extend_from_slice(br#"","metadata":{"CF-Content-Type":""#);
+    out.extend_from_slice(message.content_type.name().as_bytes());
+    out.extend_from_slice(br#"","CF-sourceMessageSource":"http"},"timestamp_ms":"#);
+    write_number(out, message.sent_at.0);
+    out.push(b'}');
+}
+
+/// Appends a body as the JSON string that its type asks for.
+fn write_body(out: &mut Vec<u8>, content_type: ContentType, body: &[u8], encoding: BodyEncoding) {
+    let is_text = match content_type {
+        ContentType::Text => true,
+        ContentType::Json => encoding == BodyEncoding::Plain,
+        ContentType::Bytes | ContentType::V8 => false,
+    };
+    if is_text {
+        // Text was text when it was pushed; should it no longer be, the rest of the answer still is JSON.
+        write_string(out, &String::from_utf8_lossy(body));
+        return;
+    }
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + body.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(body, &mut out[start..]).unwrap_or_default();
+    out.truncate(start + written);
+    out.push(b'"');
+}

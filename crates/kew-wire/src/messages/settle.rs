@@ -1,0 +1,156 @@
+//! Ack: end leases, by an ack or a retry (spec §2.11 row 18, §4.5).
+//!
+//! A lease id that was not sealed here is a warning, not an error: the rest of the request still counts. A missing
+//! one, or one that is no string, refuses the whole request.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use kew_model::{AckOutcome, Limits, Retry, RetryOutcome, Seconds, Settled, Settlement};
+use serde_json::value::RawValue;
+
+use crate::catalogue::Kind;
+use crate::envelope;
+use crate::fault::Fault;
+use crate::fields::{Raw, Reader, Refusal, Within, fields};
+use crate::lease_id::KeyRing;
+use crate::text::{write_number, write_string};
+
+fields! {
+    /// What an ack may say.
+    struct Request { acks: Option<Vec<Entry<'a>>>, retries: Option<Vec<Entry<'a>>> }
+}
+
+fields! {
+    /// One lease; an ack's `delay_seconds` means nothing and is passed over.
+    struct Entry { lease_id: Raw<'a>, delay_seconds: Raw<'a> }
+}
+
+/// A settlement, and the lease ids it came from.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The leases that are genuine.
+    pub settlement: Settlement,
+    /// The ids of [`Settlement::acks`], in their order.
+    acks: Vec<Cow<'a, str>>,
+    /// The ids of [`Settlement::retries`], in their order.
+    retries: Vec<Cow<'a, str>>,
+    /// The ids that are not genuine.
+    unknown: Vec<Cow<'a, str>>,
+}
+
+/// Reads an ack; an absent body settles nothing.
+///
+/// # Errors
+/// 10026 for anything unreadable, for a lease id that is missing, `null` or no string, for a delay out of its range,
+/// and for more than [`Limits::SETTLE_ENTRIES_MAX`] entries.
+pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, Fault> {
+    let request: Request<'a> = Refusal::OTHER.read_or_default(body)?;
+    let acks = request.acks.flatten().unwrap_or_default();
+    let retries = request.retries.flatten().unwrap_or_default();
+    let count = acks.len() + retries.len();
+    if count > Limits::SETTLE_ENTRIES_MAX {
+        let limit = Limits::SETTLE_ENTRIES_MAX;
+        let why = format!("acks and retries hold at most {limit} entries together, not {count}");
+        return Err(Fault::new(Kind::BodyInvalid).detailed(why));
+    }
+    let mut asked = Asked {
+        settlement: Settlement {
+            acks: Vec::with_capacity(acks.len()),
+            retries: Vec::with_capacity(retries.len()),
+        },
+        acks: Vec::with_capacity(acks.len()),
+        retries: Vec::with_capacity(retries.len()),
+        unknown: Vec::new(),
+    };
+    for (index, entry) in acks.iter().enumerate() {
+        let id = lease_id(Reader::new(Kind::BodyInvalid, Within::Item("acks", index)), entry)?;
+        match keys.open(&id) {
+            Some(lease) => {
+                asked.settlement.acks.push(lease);
+                asked.acks.push(id);
+            }
+            None => asked.unknown.push(id),
+        }
+    }
+    for (index, entry) in retries.iter().enumerate() {
+        let reader = Reader::new(Kind::BodyInvalid, Within::Item("retries", index));
+        let id = lease_id(reader, entry)?;
+        let delay = reader.narrow("delay_seconds", entry.delay_seconds, Limits::DELAY_SECONDS)?.map(Seconds);
+        match keys.open(&id) {
+            Some(lease) => {
+                asked.settlement.retries.push(Retry { lease, delay });
+                asked.retries.push(id);
+            }
+            None => asked.unknown.push(id),
+        }
+    }
+    Ok(asked)
+}
+
+fn lease_id<'a>(reader: Reader, entry: &Entry<'a>) -> Result<Cow<'a, str>, Fault> {
+    let shown = entry.lease_id.map_or("nothing", RawValue::get);
+    reader
+        .text("lease_id", entry.lease_id)?
+        .ok_or_else(|| reader.refuse("lease_id", format!("lease_id must be a string, not {shown}")))
+}
+
+/// The answer to an ack.
+pub fn write_settled(asked: &Asked<'_>, settled: &Settled) -> Vec<u8> {
+    let acked = settled.acks.iter().filter(|outcome| outcome.is_counted()).count();
+    let retried = settled.retries.iter().filter(|outcome| outcome.is_counted()).count();
+    envelope::success(64, |out| {
+        out.extend_from_slice(br#"{"ackCount":"#);
+        write_number(out, acked as u64);
+        out.extend_from_slice(br#","retryCount":"#);
+        write_number(out, retried as u64);
+        out.extend_from_slice(br#","warnings":{"#);
+        for (index, (id, text)) in warnings(asked, settled).into_iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_string(out, id);
+            out.push(b':');
+            write_string(out, text);
+        }
+        out.extend_from_slice(b"}}");
+    })
+}
+
+/// One warning for each lease id that has one; the first, when it was named more than once.
+fn warnings<'a>(asked: &'a Asked<'_>, settled: &Settled) -> BTreeMap<&'a str, &'static str> {
+    let unknown = asked.unknown.iter().map(|id| (id, Some("the lease id was not issued by this server")));
+    let acks = asked.acks.iter().zip(settled.acks.iter().map(|outcome| ack_warning(*outcome)));
+    let retries = asked.retries.iter().zip(settled.retries.iter().map(|outcome| retry_warning(*outcome)));
+    let mut warnings = BTreeMap::new();
+    for (id, text) in unknown.chain(acks).chain(retries) {
+        if let Some(text) = text {
+            warnings.entry(&**id).or_insert(text);
+        }
+    }
+    warnings
+}
+
+fn ack_warning(outcome: AckOutcome) -> Option<&'static str> {
+    match outcome {
+        AckOutcome::Acked | AckOutcome::AlreadyGone => None,
+        AckOutcome::Exhausted => Some("the message had left the queue after its last attempt"),
+        AckOutcome::RetentionEnded => {
+            Some("the message had left the queue at the end of its retention period")
+        }
+        AckOutcome::OtherQueue => Some(OTHER_QUEUE),
+    }
+}
+
+fn retry_warning(outcome: RetryOutcome) -> Option<&'static str> {
+    match outcome {
+        RetryOutcome::Retried => None,
+        RetryOutcome::Redelivered => {
+            Some("the message has been delivered again since; the newer lease stands")
+        }
+        RetryOutcome::Gone => Some("the message is gone and cannot be retried"),
+        RetryOutcome::OtherQueue => Some(OTHER_QUEUE),
+    }
+}
+
+const OTHER_QUEUE: &str = "the lease id belongs to another queue";
