@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 mod real;
-#[cfg(any())]
+#[cfg(any(test, feature = "test-util"))]
 pub(crate) mod sim;
 
 pub use real::RealDisk;

@@ -13,9 +13,7 @@ use bytes::Bytes;
 use crate::checkpoint::{CheckpointWriter, Cut};
 use crate::committer::{Committer, Group, Part};
 use crate::error::Error;
-use crate::frame::{
-    FrameBuffer, HEADER_BYTES, Header, Kind, Previous, START_PAYLOAD_BYTES, frame_bytes,
-};
+use crate::frame::{FrameBuffer, HEADER_BYTES, Header, Kind, Previous, START_PAYLOAD_BYTES, frame_bytes};
 use crate::position::{Lsn, Position, SegmentId, SegmentInfo};
 use crate::segment::{BLOCK_BYTES, Segment};
 use crate::shared::{Shared, locked};
@@ -213,12 +211,15 @@ impl Journal {
     pub fn retire(&mut self, dead: &[SegmentId]) -> Result<usize, Error> {
         self.shared.alive()?;
         let covered = locked(&self.shared.checkpoints).covered;
-        let newest = self.tail.segment;
         let before = self.chain.len();
         let shared = &self.shared;
+        let durable = shared.durable_lsn();
+        // J6: what a start would replay is never freed, nor the last segment that a crash could not undo: without
+        // it the next start could not tell a log that was lost from one that is empty.
+        let newest = self.chain.iter().rev().find(|info| info.first_lsn <= durable).map(|info| info.id);
         self.chain.retain(|info| {
-            // J6: what a start would replay, and the end of the chain, are never freed.
-            let free = dead.contains(&info.id) && info.id != newest && info.last_lsn <= covered;
+            let older = newest.is_some_and(|newest| info.id < newest);
+            let free = older && dead.contains(&info.id) && info.last_lsn <= covered;
             if free && let Some(segment) = shared.take_segment(info.id) {
                 locked(&shared.pool).retired.push(segment);
             }
@@ -304,12 +305,8 @@ impl Journal {
     fn push(&mut self, kind: Kind, frame: FrameBuffer) -> Result<(Position, Bytes), Error> {
         let Some(active) = self.active.clone() else { return Err(Error::Closed) };
         let position = Position { segment: active.id, offset: self.tail.end_offset };
-        let header = Header {
-            kind,
-            epoch: self.tail.epoch,
-            lsn: self.tail.last_lsn,
-            durable_lsn: self.durable_lsn,
-        };
+        let header =
+            Header { kind, epoch: self.tail.epoch, lsn: self.tail.last_lsn, durable_lsn: self.durable_lsn };
         let bytes = frame_bytes(u32::try_from(frame.payload().len()).unwrap_or(u32::MAX));
         let end_offset = position.offset + bytes;
         assert!(end_offset <= active.size_bytes, "J1: a frame ends inside its segment");

@@ -32,7 +32,7 @@ mod store_file;
 
 pub use checkpoint::{CheckpointWriter, Cut};
 pub use committer::{Committer, Group};
-#[cfg(any())]
+#[cfg(any(test, feature = "test-util"))]
 pub use disk::sim::{Fault, Loss, OperationKind, SimDisk};
 pub use disk::{Disk, DiskFile, FolderLock, RealDisk, Space};
 pub use error::Error;

@@ -77,7 +77,9 @@ impl Pool {
         }
         let index = index_name(id);
         match shared.disk.remove(&index) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::disk("remove", &index, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::disk("remove", &index, error))
+            }
             _ => Ok(()),
         }
     }

@@ -17,7 +17,7 @@ use crate::shared::{Shared, locked};
 /// The first chunk, in bytes.
 pub(crate) const CHUNK_BYTES_MIN: u32 = 1 << 20;
 const CHUNK_BYTES_MAX: u32 = 8 << 20;
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What a step found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,10 @@ impl Preparer {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero
+    )
 }
 
 /// A next segment is wanted when nothing is active yet, or a quarter of the active one is used.

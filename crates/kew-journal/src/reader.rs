@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::frame::{
-    Decoded, FRAME_VERSION, Frame, FrameBuffer, HEADER_BYTES, Kind, claimed_payload_bytes, decode, frame_bytes,
+    Decoded, FRAME_VERSION, Frame, FrameBuffer, HEADER_BYTES, Kind, claimed_payload_bytes, decode,
+    frame_bytes,
 };
 use crate::index;
 use crate::position::{Position, SegmentId};
@@ -64,7 +65,8 @@ impl Reader {
             let mut rest = run;
             while let Some(&first) = rest.first() {
                 let start = positions[first].offset;
-                let reach = |index: &usize| positions[*index].offset - start <= RUN_BYTES_MAX - FIRST_READ_BYTES;
+                let reach =
+                    |index: &usize| positions[*index].offset - start <= RUN_BYTES_MAX - FIRST_READ_BYTES;
                 let (chunk, behind) = rest.split_at(rest.partition_point(reach));
                 let segment = self.shared.segment(positions[first].segment)?;
                 let last = chunk.last().map_or(start, |&index| positions[index].offset);

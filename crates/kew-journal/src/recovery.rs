@@ -107,8 +107,12 @@ pub fn open(disk: Arc<dyn Disk>, mut options: Options, replay: &mut dyn Replay) 
     let lock = lock.map_err(|source| Error::disk("lock", store_file::LOCK_NAME, source))?;
     let lock = lock.ok_or(Error::Locked)?;
     let created = store_file::open_or_create(&*disk, &mut options)?;
-    let mut report =
-        RecoveryReport { created, store_id: options.store_id, created_ms: options.created_ms, ..Default::default() };
+    let mut report = RecoveryReport {
+        created,
+        store_id: options.store_id,
+        created_ms: options.created_ms,
+        ..Default::default()
+    };
     let pool = Pool { chunk_bytes: CHUNK_BYTES_MIN, next_id: 1, ..Pool::default() };
     let shared = Arc::new(Shared::new(Arc::clone(&disk), &options, pool, lock));
     // Names that a killed process gave must not vanish in a later power cut, once they were acted upon.
@@ -183,7 +187,9 @@ impl Run<'_> {
     }
 
     fn append_in_place(&mut self, link: &Link, end_offset: u32) {
-        if self.shared.mutant == Some(Mutant::AppendAfterTornTail) && self.recovered.tail.segment == link.segment.id {
+        if self.shared.mutant == Some(Mutant::AppendAfterTornTail)
+            && self.recovered.tail.segment == link.segment.id
+        {
             link.segment.set_end_offset(end_offset);
             self.recovered.tail.end_offset = end_offset;
             self.recovered.tail.epoch = link.epoch;

@@ -114,7 +114,8 @@ pub(crate) fn look_ahead(segment: &Segment, offset: u32) -> Result<Ahead, Error>
     let mut scanner = Scanner::new(segment, offset, segment.size_bytes);
     let mut ahead = Ahead::default();
     let mut offset = offset;
-    while segment.size_bytes.saturating_sub(offset) >= HEADER_BYTES && scanner.load(offset, HEADER)? >= HEADER {
+    while segment.size_bytes.saturating_sub(offset) >= HEADER_BYTES && scanner.load(offset, HEADER)? >= HEADER
+    {
         let room = (segment.size_bytes - offset) as usize;
         let at = (offset - scanner.window_start) as usize;
         if plausible(&scanner.window[at..], room) {

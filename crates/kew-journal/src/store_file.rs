@@ -89,6 +89,8 @@ fn create(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
     let file = disk.create(TEMPORARY).map_err(|source| Error::disk("create", TEMPORARY, source))?;
     write_new_file(&*file, TEMPORARY, &[IoSlice::new(&encode(options))], 0)?;
     file.sync().map_err(|source| Error::disk("sync", TEMPORARY, source))?;
+    // A folder with a STORE always has the other two, whatever order names reach the disk in.
+    disk.sync_folder("").map_err(|source| Error::disk("sync", ".", source))?;
     disk.rename(TEMPORARY, NAME).map_err(|source| Error::disk("rename", TEMPORARY, source))
 }
 

@@ -118,9 +118,8 @@ impl DiskFile for RealFile {
         let mut written = 0;
         for part in slices.chunks(SLICES_MAX) {
             let wanted: usize = part.iter().map(|slice| slice.len()).sum();
-            let count = rustix::io::retry_on_intr(|| {
-                rustix::io::pwritev(&self.0, part, offset + written as u64)
-            })?;
+            let count =
+                rustix::io::retry_on_intr(|| rustix::io::pwritev(&self.0, part, offset + written as u64))?;
             written += count;
             if count < wanted {
                 break;

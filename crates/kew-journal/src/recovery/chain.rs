@@ -57,12 +57,17 @@ pub(super) fn find(inventory: &Inventory, cut: &Cut) -> Result<Vec<Link>, Error>
             break;
         }
         if previous.segment >= id {
-            return Err(Error::damage(&segment_name(id), u64::from(BLOCK_BYTES), "the chain runs in a circle"));
+            return Err(Error::damage(
+                &segment_name(id),
+                u64::from(BLOCK_BYTES),
+                "the chain runs in a circle",
+            ));
         }
         let name = segment_name(previous.segment);
         let missing = || Error::damage(&name, 0, format!("the segment is missing, segment {id} follows it"));
         let entry = inventory.segments.get(&previous.segment).ok_or_else(missing)?;
-        let no_start = || Error::damage(&name, u64::from(BLOCK_BYTES), "the segment's Start frame is damaged");
+        let no_start =
+            || Error::damage(&name, u64::from(BLOCK_BYTES), "the segment's Start frame is damaged");
         current = Some(read_start(entry)?.ok_or_else(no_start)?);
     }
     if chain.is_empty() && cut.covered > Lsn::NONE {

@@ -86,8 +86,12 @@ pub(super) struct Inventory {
 impl Inventory {
     /// Lists the log folder and reads the header of every segment. Sets the id that the next segment takes.
     pub(super) fn take(shared: &Shared, cut: &Cut) -> Result<Self, Error> {
-        let mut inventory =
-            Self { segments: BTreeMap::new(), spares: Vec::new(), indexes: Vec::new(), leftovers: Vec::new() };
+        let mut inventory = Self {
+            segments: BTreeMap::new(),
+            spares: Vec::new(),
+            indexes: Vec::new(),
+            leftovers: Vec::new(),
+        };
         let mut next_id = cut.next_segment.0.max(1);
         for name in list(shared, LOG_FOLDER)? {
             let Some((number, suffix)) = parse(&name) else { continue };

@@ -173,7 +173,8 @@ impl Run<'_> {
         });
         let data_end = Position { segment: segment.id, offset: end_offset };
         let (epoch, id) = (tail.epoch, segment.id);
-        self.recovered.tail = Tail { segment: id, end_offset, segment_epoch: epoch, epoch, last_lsn, data_end };
+        self.recovered.tail =
+            Tail { segment: id, end_offset, segment_epoch: epoch, epoch, last_lsn, data_end };
         self.recovered.log_bytes += u64::from(end_offset);
         self.shared.add_segment(Arc::clone(&segment));
         self.recovered.active = Some(segment);

@@ -1,1 +1,10 @@
+//! The journal from outside: what it keeps, what it refuses, and what it survives.
+//!
+//! [`world`] is the measure: a journal under way on a simulated disk, beside a ledger of what was promised. The
+//! crash suites stop it at every step and cut the power in every way; each reopening is held against the ledger.
 
+mod world;
+
+mod crash;
+mod mutants;
+mod random;

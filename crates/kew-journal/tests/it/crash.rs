@@ -1,0 +1,144 @@
+//! One script, stopped at every single step, with every kind of loss, also in the middle of recovery.
+
+use kew_journal::{Loss, SimDisk};
+
+use crate::world::{End, Ledger, Op, World, options};
+
+/// Goes through growing and recycled segments, two groups in flight, marks, checkpoints, retirement, a payload
+/// that fills a segment, and a proper close.
+const SCRIPT: [Op; 46] = [
+    Op::Stage(100),
+    Op::Commit,
+    Op::Prepare,
+    Op::Stage(3000),
+    Op::CommitTwo(20_000),
+    Op::Mark,
+    Op::Commit,
+    Op::Prepare,
+    Op::Prepare,
+    Op::Stage(30_000),
+    Op::Prepare,
+    Op::Commit,
+    Op::Prepare,
+    Op::Prepare,
+    Op::Stage(20_000),
+    Op::CommitTwo(10),
+    Op::Checkpoint,
+    Op::Stage(40_000),
+    Op::Stage(40_000),
+    Op::CommitTwo(40_000),
+    Op::Retire { keep: 2 },
+    Op::Mark,
+    Op::Commit,
+    Op::Prepare,
+    Op::Prepare,
+    Op::Stage(70_000),
+    Op::Commit,
+    Op::Checkpoint,
+    Op::Retire { keep: 1 },
+    Op::Prepare,
+    Op::Stage(500),
+    Op::Commit,
+    Op::Reopen,
+    Op::Stage(500),
+    Op::Stage(0),
+    Op::CommitTwo(500),
+    Op::Prepare,
+    Op::Prepare,
+    Op::Stage(60_000),
+    Op::Commit,
+    Op::Checkpoint,
+    Op::Retire { keep: 1 },
+    Op::Stage(60_000),
+    Op::CommitTwo(1),
+    Op::Reopen,
+    Op::Reopen,
+];
+
+const LOSSES: [Loss; 6] =
+    [Loss::Everything, Loss::Nothing, Loss::Torn, Loss::Random, Loss::Random, Loss::Random];
+
+/// Life goes on after a crash: what is written now must not mix with what was there.
+const AFTERMATH: [Op; 5] = [Op::Stage(500), Op::Commit, Op::Stage(30_000), Op::CommitTwo(9), Op::Mark];
+
+fn must(done: Result<(), End>, context: &str) {
+    if let Err(end) = done {
+        panic!("{context}: {end:?}");
+    }
+}
+
+/// A world that ran the script until its process was stopped at a step.
+fn stopped_at(step: u64) -> Option<World> {
+    let mut world = World::new(SimDisk::new(step), options(), Ledger::default());
+    world.disk.stop_at(step);
+    let done = world.open().and_then(|_| world.run_all(&SCRIPT));
+    match done {
+        Ok(()) => None,
+        Err(End::Failed(_)) if world.disk.is_stopped() => Some(world),
+        Err(end) => panic!("step {step}: {end:?}"),
+    }
+}
+
+fn recovers(disk: SimDisk, ledger: &Ledger, context: &str) {
+    let mut world = World::new(disk, options(), ledger.clone());
+    must(world.open().map(drop), context);
+    must(world.run_all(&AFTERMATH), context);
+    world.disk.power_cut(Loss::Random);
+    must(world.open().map(drop), context);
+}
+
+#[test]
+fn nothing_promised_is_lost_at_any_step_with_any_loss() {
+    let mut steps = 0;
+    while let Some(world) = stopped_at(steps + 1) {
+        steps += 1;
+        for (index, loss) in LOSSES.into_iter().enumerate() {
+            let context = format!("step {steps}, {loss:?} {index}");
+            // When the power is cut there.
+            let disk = world.disk.fork(steps * 100 + index as u64);
+            disk.power_cut(loss);
+            recovers(disk, &world.ledger, &context);
+            // When the process is killed there, another serves for a moment, and then the power is cut.
+            let disk = world.disk.fork(steps * 100 + 50 + index as u64);
+            let mut next = World::new(disk, options(), world.ledger.clone());
+            must(next.open().map(drop), &context);
+            next.disk.power_cut(loss);
+            recovers(next.disk.clone(), &next.ledger, &format!("{context}, killed first"));
+        }
+    }
+    assert!(steps > 120, "the script has {steps} steps");
+}
+
+#[test]
+fn recovery_may_be_stopped_at_any_step_any_number_of_times() {
+    let mut stops = 0;
+    for step in 1.. {
+        let Some(world) = stopped_at(step) else { break };
+        for (index, loss) in [None, Some(Loss::Everything), Some(Loss::Random)].into_iter().enumerate() {
+            let crashed = world.disk.fork(step * 10 + index as u64);
+            loss.inspect(|loss| crashed.power_cut(*loss));
+            for recovery_step in 1.. {
+                let disk = crashed.fork(step * 1000 + recovery_step);
+                // Given a recovery that is stopped, and another one after it that is stopped as well.
+                let mut again = World::new(disk, options(), world.ledger.clone());
+                again.disk.stop_at(recovery_step);
+                if again.open().is_ok() {
+                    break;
+                }
+                again.disk.power_cut(Loss::Random);
+                again.disk.stop_at(again.disk.steps() + recovery_step.div_ceil(2));
+                if matches!(again.open(), Err(End::Violation(text)) if panic!("step {step}/{recovery_step}: {text}"))
+                {
+                }
+                again.disk.power_cut(Loss::Random);
+                recovers(
+                    again.disk.clone(),
+                    &again.ledger,
+                    &format!("step {step}/{recovery_step}, {loss:?}"),
+                );
+                stops += 1;
+            }
+        }
+    }
+    assert!(stops > 2000, "{stops} recoveries were stopped");
+}
