@@ -3,7 +3,9 @@
 //! * [`ManualClock`] and [`FixedChance`] are time and randomness that a test holds in its hand.
 //! * [`Oracle`] is a naive broker in memory: the meaning of the queue, in the plainest words.
 //! * [`exercise`] is the suite that every broker passes, and [`broker_suite!`] makes a test of each of its cases.
+//! * [`equivalence`] drives two brokers by the same random scripts and compares every answer.
 
+pub mod equivalence;
 pub mod exercise;
 mod fixed_chance;
 mod manual_clock;

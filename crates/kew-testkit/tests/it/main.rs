@@ -1,3 +1,5 @@
 //! The testkit put to itself.
 
+mod flawed;
 mod oracle;
+mod test_of_tests;

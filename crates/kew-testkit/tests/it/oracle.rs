@@ -7,3 +7,8 @@ fn make_oracle() -> OracleSubject {
 }
 
 kew_testkit::broker_suite!(make_oracle);
+
+#[test]
+fn two_oracles_are_the_same() {
+    kew_testkit::equivalence::check_equivalence(200, make_oracle, || OracleSubject::new(7));
+}
