@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The default broker: queues kept in a folder of this machine.
+//!
+//! Three parts, each of which can be read alone. `record` is what the log holds: decisions. `state` and `queue` are
+//! what they fold to, and `decide` what new ones come to; both are pure. `shard` joins them to the log, one step at a
+//! time; `driver` and `keeper` are the threads; `embedded` is the [`kew_model::Broker`] that stands in front.
+//!
+//! Invariants, beside those that modules name:
+//! * E1: an answer leaves only after the sync that covers everything it shows.
+//! * E2: deciding never changes the state, applying never refuses, and replay is applying.
+//! * E3: one verb is one frame; it happens whole or not at all.
+//! * E4: the writer never reads the disk.
+//! * E5: a segment is freed only when no message in it lives and a durable checkpoint covers it.
+
+mod catalog;
+mod checkpoint;
+mod command;
+mod decide;
+mod driver;
+mod embedded;
+mod index;
+mod keeper;
+mod library;
+mod mailbox;
+mod open;
+mod options;
+mod pulled;
+mod queue;
+mod record;
+mod shard;
+mod signals;
+mod state;
+
+pub use embedded::Embedded;
+pub use open::OpenError;
+pub use options::Options;

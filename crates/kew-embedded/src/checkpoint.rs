@@ -1,0 +1,201 @@
+//! The state as bytes, so that a restart need not replay the whole log (`docs/format.md` §8).
+//!
+//! Everything that the log says is here: catalog, cursors, bits, runs, delays, where messages lie, and the indexes that
+//! no sidecar holds yet. Each queue carries the number of the newest frame that its part includes.
+
+use std::sync::Arc;
+
+use kew_journal::{Lsn, SegmentId};
+use kew_model::{Sequence, Timestamp};
+
+use crate::catalog::CatalogChange;
+use crate::index::SegmentIndex;
+use crate::queue::QueueState;
+use crate::queue::delays::Delayed;
+use crate::queue::extents::Extent;
+use crate::queue::runs::{Phase, Run};
+use crate::record::batch::{content_type_code, content_type_of};
+use crate::record::codec::{Malformed, Reader, Write};
+use crate::record::objects;
+use crate::record::ranges::Range;
+use crate::record::run::{Details, Mask, Span};
+use crate::state::State;
+
+/// The version of a checkpoint's payload that this build writes.
+const VERSION: u8 = 1;
+
+/// Writes the whole state.
+pub(crate) fn encode(state: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_u8(VERSION);
+    out.put_u64(state.applied.0);
+    out.put_time(state.latest);
+    out.put_u32(state.next_queue);
+    put_list(&mut out, state.catalog.accounts(), |out, account| objects::put_account(out, account));
+    let tokens: Vec<_> = state.catalog.all_tokens().collect();
+    put_list(&mut out, &tokens, |out, token| objects::put_token(out, token));
+    out.put_varint(state.queues.len() as u64);
+    for queue in state.queues.values() {
+        put_queue(&mut out, queue, state.applied);
+    }
+    out.put_varint(state.indexes.len() as u64);
+    for (segment, index) in &state.indexes {
+        out.put_u64(segment.0);
+        index.put(&mut out);
+    }
+    out
+}
+
+/// Reads what [`encode`] wrote.
+pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
+    let reader = &mut Reader::new(bytes, "checkpoint");
+    if reader.u8()? != VERSION {
+        return Err(Malformed("checkpoint version"));
+    }
+    let mut state = State::default();
+    state.applied = Lsn(reader.u64()?);
+    state.latest = reader.time()?;
+    state.next_queue = reader.u32()?;
+    for _ in 0..reader.varint()? {
+        state.catalog.apply(&CatalogChange::Account(Arc::new(objects::read_account(reader)?)));
+    }
+    for _ in 0..reader.varint()? {
+        state.catalog.apply(&CatalogChange::Token(Arc::new(objects::read_token(reader)?)));
+    }
+    for _ in 0..reader.varint()? {
+        let queue = read_queue(reader)?;
+        let number = queue.object.number;
+        for extent in queue.extents.iter().filter(|extent| extent.live > 0) {
+            *state.live.entry(extent.segment).or_default() += extent.live;
+        }
+        state.catalog.apply(&CatalogChange::Queue(Arc::clone(&queue.object)));
+        state.queues.insert(number, queue);
+        state.watch_times(number);
+    }
+    for _ in 0..reader.varint()? {
+        let segment = SegmentId(reader.u64()?);
+        state.indexes.insert(segment, SegmentIndex::read(reader)?);
+    }
+    if reader.is_empty() { Ok(state) } else { Err(Malformed("checkpoint with bytes to spare")) }
+}
+
+fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>, &T)) {
+    out.put_varint(items.len() as u64);
+    items.iter().for_each(|item| put(out, item));
+}
+
+fn put_queue(out: &mut Vec<u8>, queue: &QueueState, applied: Lsn) {
+    objects::put_queue(out, &queue.object);
+    out.put_u64(applied.0);
+    out.put_u64(queue.next);
+    out.put_u64(queue.cursor);
+    out.put_u64(queue.in_line);
+    out.put_u64(queue.backlog_count);
+    out.put_u64(queue.backlog_bytes);
+    out.put_u64(queue.gone.floor());
+    let words: Vec<_> = queue.gone.words().collect();
+    put_list(out, &words, |out, (first, bits)| {
+        out.put_u64(*first);
+        out.put_u64(*bits);
+    });
+    let runs: Vec<_> = queue.runs.iter().collect();
+    put_list(out, &runs, |out, run| put_run(out, run));
+    let delays: Vec<_> = queue.delays.iter().collect();
+    put_list(out, &delays, |out, delayed| {
+        out.put_time(delayed.available_at);
+        out.put_u64(delayed.first);
+        out.put_u32(delayed.count);
+        put_span(out, &delayed.span);
+    });
+    out.put_varint(queue.extents.iter().len() as u64);
+    for extent in queue.extents.iter() {
+        out.put_u64(extent.first);
+        out.put_u64(extent.segment.0);
+        out.put_u64(extent.live);
+    }
+    out.put_varint(queue.departures.iter().len() as u64);
+    for range in queue.departures.iter() {
+        out.put_u64(range.first.0);
+        out.put_u64(range.count);
+    }
+}
+
+fn read_queue(reader: &mut Reader<'_>) -> Result<QueueState, Malformed> {
+    let mut queue = QueueState::new(Arc::new(objects::read_queue(reader)?));
+    queue.covered = Lsn(reader.u64()?);
+    queue.next = reader.u64()?;
+    queue.cursor = reader.u64()?;
+    queue.in_line = reader.u64()?;
+    queue.backlog_count = reader.u64()?;
+    queue.backlog_bytes = reader.u64()?;
+    queue.gone.raise(reader.u64()?);
+    for _ in 0..reader.varint()? {
+        let (first, bits) = (reader.u64()?, reader.u64()?);
+        queue.gone.insert_word(first, bits);
+    }
+    for _ in 0..reader.varint()? {
+        queue.runs.insert(read_run(reader)?);
+    }
+    for _ in 0..reader.varint()? {
+        queue.delays.restore(Delayed {
+            available_at: reader.time()?,
+            first: reader.u64()?,
+            count: reader.u32()?,
+            span: read_span(reader)?,
+        });
+    }
+    for _ in 0..reader.varint()? {
+        let (first, segment, live) = (reader.u64()?, SegmentId(reader.u64()?), reader.u64()?);
+        queue.extents.restore(Extent { first, segment, live });
+    }
+    for _ in 0..reader.varint()? {
+        queue.departures.exhausted(Range { first: Sequence(reader.u64()?), count: reader.u64()? });
+    }
+    Ok(queue)
+}
+
+fn put_run(out: &mut Vec<u8>, run: &Run) {
+    out.put_u64(run.first.0);
+    out.put(&run.mask.0.to_le_bytes());
+    out.put_u8(match run.phase {
+        Phase::Leased => 0,
+        Phase::Waiting => 1,
+        Phase::Exhausted => 2,
+    });
+    out.put_time(run.due);
+    out.put_u64(run.fence);
+    out.put_u16(run.attempts);
+    run.details.put(out, Timestamp(0));
+}
+
+fn read_run(reader: &mut Reader<'_>) -> Result<Run, Malformed> {
+    Ok(Run {
+        first: Sequence(reader.u64()?),
+        mask: Mask(u128::from_le_bytes(reader.id()?)),
+        phase: match reader.u8()? {
+            0 => Phase::Leased,
+            1 => Phase::Waiting,
+            2 => Phase::Exhausted,
+            _ => return Err(reader.malformed()),
+        },
+        due: reader.time()?,
+        fence: reader.u64()?,
+        attempts: reader.u16()?,
+        details: Details::read(reader, Timestamp(0))?,
+    })
+}
+
+fn put_span(out: &mut Vec<u8>, span: &Span) {
+    out.put_u8(content_type_code(span.content_type));
+    out.put_u32(span.length);
+    out.put_time(span.sent_at);
+}
+
+fn read_span(reader: &mut Reader<'_>) -> Result<Span, Malformed> {
+    Ok(Span {
+        from: 0,
+        content_type: content_type_of(reader.u8()?).ok_or(reader.malformed())?,
+        length: reader.u32()?,
+        sent_at: reader.time()?,
+    })
+}

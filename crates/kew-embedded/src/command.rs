@@ -1,0 +1,165 @@
+//! What a shard can be asked, and what it answers.
+//!
+//! A reply holds no message bodies: it says where they are, and whoever asked reads them, outside the writer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kew_journal::{Position, SegmentId};
+use kew_model::{
+    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue, NewToken, Place, Pull,
+    PushBatch, Queue, QueueChange, QueueNumber, Sequence, Settled, Settlement, Timestamp, Token, TokenId,
+};
+use tokio::sync::oneshot;
+
+use crate::queue::window::Head;
+
+/// A verb of [`kew_model::Broker`] with its arguments.
+#[derive(Debug)]
+pub(crate) enum Verb {
+    CreateAccount { id: Option<AccountId>, name: String },
+    CreateToken { account: AccountId, token: NewToken },
+    RevokeToken { account: AccountId, token: TokenId },
+    CreateQueue { account: AccountId, queue: NewQueue },
+    UpdateQueue { place: Place, change: QueueChange },
+    DeleteQueue { place: Place },
+    CreateConsumer { place: Place, consumer: NewConsumer },
+    ReplaceConsumer { place: Place, id: ConsumerId, consumer: NewConsumer },
+    DeleteConsumer { place: Place, id: ConsumerId },
+    Push { place: Place, batch: PushBatch },
+    Pull { place: Place, pull: Pull },
+    Settle { place: Place, settlement: Settlement },
+    Extend { place: Place, extend: Extend },
+    Discard { place: Place, messages: Vec<Sequence> },
+    Purge { place: Place },
+    Backlog { place: Place },
+    Housekeep,
+}
+
+impl Verb {
+    /// The queue that the verb is about.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self {
+            Self::CreateAccount { .. }
+            | Self::CreateToken { .. }
+            | Self::RevokeToken { .. }
+            | Self::CreateQueue { .. }
+            | Self::Housekeep => None,
+            Self::UpdateQueue { place, .. }
+            | Self::DeleteQueue { place }
+            | Self::CreateConsumer { place, .. }
+            | Self::ReplaceConsumer { place, .. }
+            | Self::DeleteConsumer { place, .. }
+            | Self::Push { place, .. }
+            | Self::Pull { place, .. }
+            | Self::Settle { place, .. }
+            | Self::Extend { place, .. }
+            | Self::Discard { place, .. }
+            | Self::Purge { place }
+            | Self::Backlog { place } => Some(*place),
+        }
+    }
+}
+
+/// Whom to answer.
+pub(crate) type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
+
+/// A verb and whom to answer.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) verb: Verb,
+    pub(crate) reply_to: ReplyTo,
+}
+
+/// An answer, given when all that it shows is durable.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Done,
+    Account(Arc<Account>),
+    Token(Arc<Token>),
+    Queue(Arc<Queue>),
+    Consumer(Arc<Consumer>),
+    Backlog(BacklogSeen),
+    Pulled(BacklogSeen, Picks),
+    Settled(Settled),
+    Extended(Extended),
+    Discarded(Vec<bool>),
+}
+
+/// A backlog whose oldest time may still have to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BacklogSeen {
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    pub(crate) oldest: OldestSeen,
+}
+
+/// When the oldest message was published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OldestSeen {
+    None,
+    At(Timestamp),
+    Unread(Locator),
+}
+
+/// Where a message lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Locator {
+    pub(crate) queue: QueueNumber,
+    pub(crate) sequence: Sequence,
+    pub(crate) segment: SegmentId,
+    /// Where its frame begins; to be looked up in the segment's index when absent.
+    pub(crate) position: Option<Position>,
+}
+
+/// The messages of a pull, in order, and where their bytes are.
+#[derive(Debug, Default)]
+pub(crate) struct Picks {
+    pub(crate) queue: Option<QueueNumber>,
+    pub(crate) fence: u64,
+    pub(crate) messages: Vec<Pick>,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// One message of a pull.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pick {
+    pub(crate) sequence: Sequence,
+    pub(crate) attempts: u16,
+    /// Which of the sources.
+    pub(crate) source: u32,
+}
+
+/// Where a message's bytes are.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// In memory: a frame's payload and where in it the record begins.
+    Payload(Bytes, u32),
+    /// On disk.
+    Stored(Locator),
+}
+
+/// Something to read, outside the writer, and to hand back as [`Fetched`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// The next frames of a queue from a message on.
+    Heads { from: Locator, positions: Vec<Position> },
+    /// The frames of these messages.
+    Messages { queue: QueueNumber, messages: Vec<Locator> },
+}
+
+/// What was read: frames of one queue, by rising sequence.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) queue: QueueNumber,
+    pub(crate) heads: Vec<Head>,
+    /// Whether they go into the queue's window, or answer [`Fetch::Messages`].
+    pub(crate) for_window: bool,
+}
+
+/// What comes to a shard.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Command(Command),
+    Fetched(Result<Fetched, String>),
+}

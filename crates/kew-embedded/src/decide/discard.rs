@@ -1,0 +1,80 @@
+//! Discard: delete messages by name, wherever they are.
+//!
+//! A message that was never delivered is known only where it lies, so its frame is read first; the record then says
+//! all that replay must know.
+
+use std::collections::BTreeMap;
+
+use kew_model::{Place, Sequence, Timestamp};
+
+use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
+use crate::command::{Fetch, Reply};
+use crate::queue::QueueState;
+use crate::queue::window::Head;
+use crate::record::Record;
+use crate::record::batch::Stored;
+use crate::record::ranges::Ranges;
+use crate::record::run::{Details, Mask, Origin, PickedRun, Span};
+use crate::state::State;
+
+/// Frames that were read for a decision, by their first sequence.
+pub(crate) type Loaded = BTreeMap<u64, Head>;
+
+/// The message in one of the frames that were read.
+pub(crate) fn find_loaded(loaded: &Loaded, sequence: Sequence) -> Option<(&Head, Stored)> {
+    let (_, head) = loaded.range(..=sequence.0).next_back()?;
+    let (batch, _) = head.batch();
+    batch.messages().find(|stored| stored.sequence == sequence).map(|stored| (head, stored))
+}
+
+/// Deletes messages; `loaded` are the frames that an earlier call asked for.
+pub(crate) fn discard(
+    state: &State,
+    place: Place,
+    messages: &[Sequence],
+    loaded: &Loaded,
+    now: Timestamp,
+) -> Decided {
+    let queue = queue_at(state, place)?;
+    let number = queue.object.number;
+    let mut chosen = Ranges::default();
+    let mut were_there = Vec::with_capacity(messages.len());
+    let mut runs = Vec::new();
+    let mut unread = Vec::new();
+    for sequence in messages {
+        let lives = (1..queue.next).contains(&sequence.0) && !queue.gone.contains(sequence.0);
+        let there = lives && chosen.insert(*sequence);
+        were_there.push(there);
+        if !there {
+            continue;
+        }
+        match pick(queue, *sequence, loaded) {
+            Some(run) => runs.push(run),
+            None => unread.push(locate(state, number, *sequence)?),
+        }
+    }
+    if !unread.is_empty() {
+        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages: unread }));
+    }
+    let outcome = Outcome::Reply(Reply::Discarded(were_there));
+    if runs.is_empty() {
+        return Ok(Decision::nothing(outcome));
+    }
+    Ok(Decision::write(now, 64, outcome, |frame| frame.put(&Record::Discarded { queue: number, runs })))
+}
+
+fn pick(queue: &QueueState, sequence: Sequence, loaded: &Loaded) -> Option<PickedRun> {
+    let mask = Mask(1);
+    if queue.runs.find(sequence).is_some() {
+        return Some(PickedRun { origin: Origin::Delivered, first: sequence, mask, attempts: 0, details: None });
+    }
+    let in_window = queue.window.find(sequence).and_then(|head| {
+        let (batch, _) = head.batch();
+        batch.messages().find(|stored| stored.sequence == sequence)
+    });
+    let stored = in_window.or_else(|| find_loaded(loaded, sequence).map(|(_, stored)| stored))?;
+    let origin = if stored.is_delayed() { Origin::Delayed } else { Origin::Ready };
+    let span =
+        Span { from: 0, content_type: stored.content_type, length: stored.length, sent_at: stored.sent_at };
+    Some(PickedRun { origin, first: sequence, mask, attempts: 0, details: Some(Details::One(span)) })
+}

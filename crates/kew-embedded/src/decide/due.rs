@@ -1,0 +1,192 @@
+//! What time alone brings: leases that end, and the burial of messages whose last attempt failed.
+//!
+//! A lease that ends is decided at the moment it ended, not at the moment it was noticed, so that it makes no
+//! difference when somebody looks. Burial follows in frames of bounded size; until it is done, verbs on the queues
+//! concerned wait, so that nobody sees a message in neither queue or in both.
+
+use kew_journal::FrameBuffer;
+use kew_model::{DeadLetterLink, Limits, Queue, QueueId, QueueNumber, Sequence, Timestamp};
+
+use super::consumers::dead_letter_queue;
+use super::discard::{Loaded, find_loaded};
+use super::settle::is_exhausted;
+use super::{Undecided, compose, locate};
+use crate::command::Fetch;
+use crate::queue::QueueState;
+use crate::queue::runs::Phase;
+use crate::record::Record;
+use crate::record::batch::{Moving, put_moved};
+use crate::record::ranges::Ranges;
+use crate::state::State;
+
+/// The most leases that one frame ends.
+const ENDED_PER_FRAME: usize = 10_000;
+
+/// A frame that ends leases whose time has come; `None` when there is none.
+pub(crate) fn end_leases(state: &State, now: Timestamp) -> Option<FrameBuffer> {
+    let (deadline, number) = state.next_deadline().filter(|(deadline, _)| *deadline <= now)?;
+    let queue = state.queues.get(&number)?;
+    let mut returned = Ranges::default();
+    let mut exhausted = Ranges::default();
+    for (_, run) in queue.runs.due(Phase::Leased, deadline).take(ENDED_PER_FRAME) {
+        let ranges = if is_exhausted(queue, run.attempts) { &mut exhausted } else { &mut returned };
+        run.sequences().for_each(|sequence| {
+            ranges.insert(sequence);
+        });
+    }
+    let retry_delay = queue.object.consumer.as_ref().map(|consumer| consumer.kind.retry_delay()).unwrap_or_default();
+    Some(compose(now, 64, |frame| {
+        if !returned.is_empty() {
+            let available_at = deadline.after(retry_delay);
+            frame.put(&Record::Returned { queue: number, available_at, messages: returned });
+        }
+        if !exhausted.is_empty() {
+            frame.put(&Record::Exhausted { queue: number, at: deadline, messages: exhausted });
+        }
+    }))
+}
+
+/// How many messages of a queue are put in order for one burial, unless more became exhausted in one moment.
+const CONSIDERED: usize = 10_000;
+
+/// Messages of one queue to bury together, by the time of their exhaustion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Burial {
+    pub(crate) source: QueueNumber,
+    messages: Vec<(Timestamp, Sequence)>,
+}
+
+impl Burial {
+    /// The burial that comes next, of at most `bytes` of bodies: in the order of (time, queue, sequence) over all
+    /// queues, as far as that stays within one queue.
+    pub(crate) fn next(state: &State, bytes: u64) -> Option<Self> {
+        let mut waiting: Vec<(Timestamp, QueueNumber, Sequence, u64)> = Vec::new();
+        for number in &state.exhausted {
+            let runs = &state.queues.get(number)?.runs;
+            let mut latest = Timestamp(0);
+            for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
+                if waiting.len() > CONSIDERED && run.due > latest {
+                    break;
+                }
+                latest = run.due;
+                let each = |sequence| (run.due, *number, sequence, run.span(sequence).accounted_bytes());
+                waiting.extend(run.sequences().map(each));
+            }
+        }
+        waiting.sort_unstable();
+        let source = waiting.first()?.1;
+        let mut total = 0;
+        let fits = |(at, entry): &(usize, (Timestamp, QueueNumber, Sequence, u64))| {
+            total += entry.3;
+            *at == 0 || (entry.1 == source && total <= bytes && *at < usize::from(u16::MAX))
+        };
+        let chosen = waiting.into_iter().enumerate().take_while(fits);
+        Some(Self { source, messages: chosen.map(|(_, (at, _, sequence, _))| (at, sequence)).collect() })
+    }
+
+    /// The queue that the messages go to as things stand; `None` when they are dropped or it must be made first.
+    pub(crate) fn target(&self, state: &State) -> Option<QueueNumber> {
+        let source = &state.queues.get(&self.source)?.object;
+        let link = source.consumer.as_ref()?.dead_letter_queue.as_ref()?;
+        find_target(state, source, link).map(|queue| queue.number)
+    }
+
+    /// The frame that carries the burial out; `drawn` is an id for the target, should it be gone.
+    pub(crate) fn decide(
+        &self,
+        state: &State,
+        loaded: &Loaded,
+        drawn: QueueId,
+        now: Timestamp,
+    ) -> Result<FrameBuffer, Undecided> {
+        let internal = || kew_model::Error::Internal { cause: "a burial in a queue that is gone".to_owned() };
+        let source = state.queues.get(&self.source).ok_or_else(internal)?;
+        let buried = Record::Buried {
+            queue: self.source,
+            messages: self.messages.iter().map(|(_, sequence)| *sequence).collect(),
+        };
+        let link = source.object.consumer.as_ref().and_then(|consumer| consumer.dead_letter_queue.as_ref());
+        let Some(link) = link else {
+            return Ok(compose(now, 64, |frame| frame.put(&buried)));
+        };
+        let moving = self.moving(state, source, loaded)?;
+        let (target, puts) = Self::settle_target(state, &source.object, link, drawn, now);
+        let first = Sequence(state.queues.get(&target).map_or(1, |queue| queue.next));
+        let bytes = moving.iter().map(|message| message.body.len() + 40).sum::<usize>() + 128;
+        Ok(compose(now, bytes, |frame| {
+            for queue in puts {
+                frame.put(&Record::QueuePut(Box::new(queue)));
+            }
+            frame.put(&buried);
+            frame.messages(true, |out| put_moved(out, target, first, self.source, &moving));
+        }))
+    }
+
+    /// The messages with their bodies, or what must be read for them.
+    fn moving<'a>(
+        &self,
+        state: &State,
+        source: &'a QueueState,
+        loaded: &'a Loaded,
+    ) -> Result<Vec<Moving<'a>>, Undecided> {
+        let mut moving = Vec::with_capacity(self.messages.len());
+        let mut unread = Vec::new();
+        for (arrived_at, sequence) in &self.messages {
+            let found = find_loaded(loaded, *sequence).or_else(|| {
+                let head = source.window.find(*sequence)?;
+                let (batch, _) = head.batch();
+                batch.messages().find(|stored| stored.sequence == *sequence).map(|stored| (head, stored))
+            });
+            match found {
+                Some((head, stored)) => moving.push(Moving {
+                    id: stored.id,
+                    content_type: stored.content_type,
+                    sent_at: stored.sent_at,
+                    arrived_at: *arrived_at,
+                    body: head.batch().0.body(&stored),
+                }),
+                None => unread.push(locate(state, self.source, *sequence)?),
+            }
+        }
+        if unread.is_empty() {
+            return Ok(moving);
+        }
+        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages: unread }))
+    }
+
+    /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.
+    fn settle_target(
+        state: &State,
+        source: &Queue,
+        link: &DeadLetterLink,
+        drawn: QueueId,
+        now: Timestamp,
+    ) -> (QueueNumber, Vec<Queue>) {
+        if let Some(target) = find_target(state, source, link) {
+            let moved = (target.id != link.queue).then(|| relinked(source, target.id));
+            return (target.number, moved.into_iter().collect());
+        }
+        let target = dead_letter_queue(state, source, &link.name, drawn, now);
+        (target.number, vec![relinked(source, target.id), target])
+    }
+}
+
+/// By id, or else by name: a deleted target is found again when somebody made a queue of its name (design §8.15).
+fn find_target<'a>(state: &'a State, source: &Queue, link: &DeadLetterLink) -> Option<&'a Queue> {
+    let by_id = state.catalog.queue(kew_model::Place { account: source.account, queue: link.queue });
+    let found = by_id.or_else(|| state.catalog.queue_named(source.account, link.name.as_str()))?;
+    Some(found)
+}
+
+fn relinked(source: &Queue, target: QueueId) -> Queue {
+    let mut source = source.clone();
+    if let Some(link) = source.consumer.as_mut().and_then(|consumer| consumer.dead_letter_queue.as_mut()) {
+        link.queue = target;
+    }
+    source
+}
+
+/// The most bytes that one burial moves, in a log whose frames hold `largest_payload` bytes.
+pub(crate) fn burial_bytes(largest_payload: usize) -> u64 {
+    (largest_payload as u64 / 2).min(1024 * 1024).max(u64::from(Limits::MESSAGE_OVERHEAD_BYTES))
+}

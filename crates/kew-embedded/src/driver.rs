@@ -1,0 +1,320 @@
+//! The writer: one thread that takes what has arrived, lets the shard decide it, makes it durable by one write and
+//! one sync, and only then answers.
+//!
+//! There is no timer to tune: while one group syncs, the next gathers in the inbox. When nothing is left to do, the
+//! writer sleeps until something comes or the next lease ends.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use kew_journal::{CheckpointWriter, Committer, SegmentId};
+use kew_model::{Clock, Error, Milliseconds, Timestamp};
+use tokio::sync::{oneshot, watch};
+
+use crate::catalog::Catalog;
+use crate::checkpoint;
+use crate::command::{Command, Input};
+use crate::keeper::{Keeper, Task};
+use crate::mailbox::Mailbox;
+use crate::options::Options;
+use crate::shard::{Shard, Stepped};
+use crate::signals::Signals;
+
+/// How long after the last commit the log's end is marked as durable.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// After so many log bytes the keeper is told that there may be something to prepare.
+const POKE_BYTES: u64 = 256 * 1024;
+
+/// What comes to the writer.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Shard(Input),
+    /// A checkpoint is durable, or was not written.
+    CheckpointKept(Result<(), String>),
+    /// A segment's index is in its sidecar, or could not be written there.
+    IndexKept(SegmentId, Result<(), String>),
+    /// Finish and close.
+    Close(oneshot::Sender<Result<(), Error>>),
+}
+
+/// What the writer shares with those who ask it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) inbox: Mailbox<Message>,
+    /// The catalog as far as it is durable.
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) signals: Signals,
+    /// Why the store has failed, once it has.
+    pub(crate) failure: watch::Sender<Option<String>>,
+}
+
+impl Shared {
+    /// The error for whoever asks a store that takes nothing more.
+    pub(crate) fn refusal(&self) -> Error {
+        match &*self.failure.borrow() {
+            Some(cause) => Error::OutcomeUnknown { cause: cause.clone() },
+            None => Error::Closing,
+        }
+    }
+}
+
+/// A clock that goes on from the newest time in the log, should the wall clock stand before it (design §8.5).
+#[derive(Clone)]
+pub(crate) struct StoreClock {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ahead: Milliseconds,
+}
+
+impl StoreClock {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().after(self.ahead)
+    }
+}
+
+/// The writer's thread.
+pub(crate) struct Driver {
+    pub(crate) shard: Shard,
+    pub(crate) committer: Committer,
+    pub(crate) checkpoints: CheckpointWriter,
+    pub(crate) clock: StoreClock,
+    pub(crate) options: Options,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) progress: Progress,
+}
+
+/// Where the writer stands in its recurring work.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Whether the log's end is not marked as durable yet.
+    unmarked: bool,
+    /// Log bytes when the keeper was last told.
+    poked_at: u64,
+    checkpoint_at: Timestamp,
+    checkpoint_running: bool,
+    /// The newest segment whose predecessors were handed to the keeper.
+    indexed: SegmentId,
+    /// Up to when waiters were told of what time brings.
+    told_until: Timestamp,
+}
+
+impl Driver {
+    /// Runs until it is told to close or the store fails.
+    pub(crate) fn run(mut self) {
+        self.progress.checkpoint_at = self.clock.now();
+        self.progress.told_until = self.progress.checkpoint_at;
+        loop {
+            let messages = self.shared.inbox.take(self.patience());
+            let quiet = messages.is_empty();
+            let mut inputs = Vec::with_capacity(messages.len());
+            let mut close = None;
+            for message in messages {
+                match message {
+                    Message::Shard(input) => inputs.push(input),
+                    Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
+                    Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome.is_ok()),
+                    Message::Close(reply_to) => close = Some(reply_to),
+                }
+            }
+            if let Err((error, waiting)) = self.turn(inputs, quiet) {
+                return self.fail(&error, waiting, close);
+            }
+            if let Some(reply_to) = close {
+                return self.close(reply_to);
+            }
+        }
+    }
+
+    /// How long to wait for a message: until the next lease ends, a delay is over that somebody waits for, or the log's
+    /// end wants marking.
+    fn patience(&self) -> Option<Duration> {
+        if self.progress.unmarked {
+            return Some(IDLE);
+        }
+        let now = self.clock.now();
+        let watched = self.shared.signals.watched();
+        let (_, next) = self.shard.availability(&watched, now, now);
+        let checkpoint = (self.shard.journal.log_bytes_since_checkpoint() > 0)
+            .then(|| self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms)));
+        let wake = [self.shard.next_deadline(), next, checkpoint].into_iter().flatten().min()?;
+        Some(Duration::from_millis(wake.since(now).0.max(1)))
+    }
+
+    /// One turn: decide, make durable, answer. On failure gives back those who wait for an answer.
+    #[expect(clippy::type_complexity, reason = "an error and whom to tell, used in one place")]
+    fn turn(
+        &mut self,
+        inputs: Vec<Input>,
+        quiet: bool,
+    ) -> Result<(), (kew_journal::Error, Vec<crate::command::ReplyTo>)> {
+        let now = self.clock.now();
+        self.shard.no_space = self.keeper.no_space();
+        let mut inputs = inputs.into_iter();
+        let stepped = match self.shard.step(inputs.by_ref(), now) {
+            Ok(stepped) => stepped,
+            Err(error) => {
+                let unseen = inputs.filter_map(|input| match input {
+                    Input::Command(Command { reply_to, .. }) => Some(reply_to),
+                    Input::Fetched(_) => None,
+                });
+                let unseen: Vec<_> = unseen.collect();
+                return Err((error, self.shard.abandon().chain(unseen).collect()));
+            }
+        };
+        match self.commit(quiet) {
+            Ok(()) => {
+                self.give_out(stepped, now);
+                self.keep_house(now);
+                Ok(())
+            }
+            Err(error) => {
+                let answered = stepped.answers.into_iter().map(|(reply_to, _)| reply_to);
+                Err((error, answered.chain(self.shard.abandon()).collect()))
+            }
+        }
+    }
+
+    /// Makes durable what is staged; marks the log's end when there has been nothing to do for a while.
+    fn commit(&mut self, quiet: bool) -> Result<(), kew_journal::Error> {
+        let group = match self.shard.journal.take_group() {
+            Some(group) => {
+                self.progress.unmarked = true;
+                Some(group)
+            }
+            None if quiet && self.progress.unmarked => {
+                self.progress.unmarked = false;
+                self.shard.journal.mark()?;
+                self.shard.journal.take_group()
+            }
+            None => None,
+        };
+        if let Some(group) = group {
+            let durable = self.committer.commit(group)?;
+            self.shard.journal.note_durable(durable);
+        }
+        Ok(())
+    }
+
+    /// D1, D2: publishes, answers, and sends off what is to be read.
+    fn give_out(&mut self, stepped: Stepped, now: Timestamp) {
+        if !stepped.effects.catalog.is_empty() {
+            let mut catalog = self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner);
+            stepped.effects.catalog.iter().for_each(|change| catalog.apply(change));
+        }
+        self.shared.signals.tell(&stepped.effects.available);
+        for (reply_to, answer) in stepped.answers {
+            // Whoever asked may have gone; what was done stays done.
+            drop(reply_to.send(answer));
+        }
+        for fetch in stepped.fetches {
+            self.keeper.fetch(fetch);
+        }
+        let watched = self.shared.signals.watched();
+        if !watched.is_empty() {
+            let (ripe, _) = self.shard.availability(&watched, self.progress.told_until, now);
+            self.shared.signals.tell(&ripe);
+        }
+        self.progress.told_until = now;
+    }
+
+    /// The recurring work that no answer waits for.
+    fn keep_house(&mut self, now: Timestamp) {
+        let log_bytes = self.shard.journal.log_bytes_since_checkpoint();
+        if log_bytes.abs_diff(self.progress.poked_at) >= POKE_BYTES {
+            self.progress.poked_at = log_bytes;
+            self.keeper.give(Task::Prepare);
+        }
+        let active = self.shard.journal.active_segment();
+        if active != self.progress.indexed {
+            self.progress.indexed = active;
+            for (segment, index) in self.shard.state.indexes.range(..active) {
+                self.keeper.give(Task::Index(*segment, index.clone()));
+            }
+        }
+        let elapsed_ms = now.since(self.progress.checkpoint_at).0;
+        let due = log_bytes >= self.options.checkpoint_bytes
+            || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms);
+        if due && !self.progress.checkpoint_running {
+            self.progress.checkpoint_running = true;
+            self.progress.checkpoint_at = now;
+            let cut = self.shard.journal.checkpoint_cut();
+            self.keeper.give(Task::Checkpoint(cut, checkpoint::encode(&self.shard.state)));
+        }
+    }
+
+    fn checkpoint_kept(&mut self, outcome: Result<(), String>) {
+        self.progress.checkpoint_running = false;
+        self.progress.poked_at = 0;
+        if outcome.is_ok() {
+            self.free_segments();
+        }
+    }
+
+    /// A segment's index need not stay in memory any more. One that could not be kept stays until it can.
+    fn index_kept(&mut self, segment: SegmentId, kept: bool) {
+        if kept {
+            self.shard.state.indexes.remove(&segment);
+        }
+    }
+
+    fn free_segments(&mut self) {
+        let dead = self.shard.dead_segments();
+        let freed = self.shard.journal.retire(&dead);
+        if freed.is_ok_and(|count| count > 0) {
+            let left: Vec<_> = self.shard.journal.segments().iter().map(|info| info.id).collect();
+            self.shard.state.indexes.retain(|segment, _| left.contains(segment));
+            self.keeper.give(Task::Prepare);
+        }
+    }
+
+    /// Takes nothing more in, keeps a checkpoint, and seals the log.
+    fn close(mut self, reply_to: oneshot::Sender<Result<(), Error>>) {
+        self.shared.inbox.close();
+        self.refuse(&Error::Closing, Vec::new());
+        self.keeper.close();
+        let cut = self.shard.journal.checkpoint_cut();
+        let kept = if self.shard.journal.log_bytes_since_checkpoint() > 0 {
+            self.checkpoints.write(&cut, &checkpoint::encode(&self.shard.state))
+        } else {
+            Ok(())
+        };
+        let Self { shard, committer, shared, .. } = self;
+        let closed = shard.journal.close(committer).and(kept);
+        shared.signals.tell_all();
+        // A closed store that nobody waits for is closed all the same.
+        drop(reply_to.send(closed.map_err(|error| Error::Internal { cause: error.to_string() })));
+    }
+
+    /// The store has failed: everybody who waits is told that the outcome is unknown.
+    fn fail(
+        mut self,
+        error: &kew_journal::Error,
+        waiting: Vec<crate::command::ReplyTo>,
+        close: Option<oneshot::Sender<Result<(), Error>>>,
+    ) {
+        let cause = error.to_string();
+        self.shared.failure.send_replace(Some(cause.clone()));
+        self.shared.inbox.close();
+        let error = Error::OutcomeUnknown { cause };
+        self.refuse(&error, waiting);
+        self.keeper.close();
+        self.shared.signals.tell_all();
+        if let Some(reply_to) = close {
+            drop(reply_to.send(Err(error)));
+        }
+    }
+
+    /// Answers everybody who still waits, here or in the closed inbox.
+    fn refuse(&mut self, error: &Error, waiting: Vec<crate::command::ReplyTo>) {
+        let left = self.shared.inbox.take(Some(Duration::ZERO));
+        let left = left.into_iter().filter_map(|message| match message {
+            Message::Shard(Input::Command(command)) => Some(command.reply_to),
+            _ => None,
+        });
+        let parked: Vec<_> = self.shard.abandon().collect();
+        for reply_to in waiting.into_iter().chain(parked).chain(left) {
+            drop(reply_to.send(Err(error.clone())));
+        }
+    }
+}

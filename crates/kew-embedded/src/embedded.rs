@@ -1,0 +1,281 @@
+//! The broker: each verb goes to the writer as a command, and its answer comes back once it is durable. Bodies are
+//! read here, on the asker's side, after the commit.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
+use std::thread::JoinHandle;
+
+use kew_model::{
+    Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer,
+    NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange, Sequence, Settled,
+    Settlement, Token, TokenId,
+};
+use tokio::sync::oneshot;
+
+use crate::catalog::Catalog;
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Reply, Verb};
+use crate::driver::{Message, Shared};
+use crate::library::Library;
+use crate::mailbox::Refused;
+use crate::pulled;
+
+/// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
+#[derive(Clone)]
+pub struct Embedded {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) library: Library,
+    pub(crate) threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    pub(crate) report: Arc<kew_journal::RecoveryReport>,
+}
+
+impl Embedded {
+    /// Resolves, with the reason, when the store has failed: from then on every verb is answered with
+    /// [`Error::OutcomeUnknown`], and only opening the store anew can tell what happened. Never resolves otherwise.
+    pub async fn failure(&self) -> String {
+        let mut failure = self.shared.failure.subscribe();
+        let failed = failure.wait_for(Option::is_some).await.map(|reason| reason.clone());
+        match failed {
+            Ok(Some(reason)) => reason,
+            _ => core::future::pending().await,
+        }
+    }
+
+    /// What opening the store found and did.
+    pub fn report(&self) -> &kew_journal::RecoveryReport {
+        &self.report
+    }
+
+    fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
+        self.shared.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, verb: Verb) -> Result<Reply, Error> {
+        let bytes = waiting_bytes(&verb);
+        let (reply_to, reply) = oneshot::channel();
+        let command = Message::Shard(Input::Command(Command { verb, reply_to }));
+        match self.shared.inbox.put(command, bytes) {
+            Ok(()) => reply.await.unwrap_or_else(|_| Err(self.shared.refusal())),
+            Err((Refused::Full, _)) => Err(Error::Overloaded),
+            Err((Refused::Closed, _)) => Err(self.shared.refusal()),
+        }
+    }
+
+    fn backlog_of(&self, seen: BacklogSeen) -> Result<Backlog, Error> {
+        let oldest = match seen.oldest {
+            OldestSeen::None => None,
+            OldestSeen::At(at) => Some(at),
+            OldestSeen::Unread(locator) => pulled::sent_at(&self.library, locator)?,
+        };
+        Ok(Backlog { count: seen.count, bytes: seen.bytes, oldest })
+    }
+
+    async fn done(&self, verb: Verb) -> Result<(), Error> {
+        match self.ask(verb).await? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn one_queue(&self, verb: Verb) -> Result<Arc<Queue>, Error> {
+        match self.ask(verb).await? {
+            Reply::Queue(queue) => Ok(queue),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn one_consumer(&self, verb: Verb) -> Result<Arc<Consumer>, Error> {
+        match self.ask(verb).await? {
+            Reply::Consumer(consumer) => Ok(consumer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn one_backlog(&self, verb: Verb) -> Result<Backlog, Error> {
+        match self.ask(verb).await? {
+            Reply::Backlog(seen) => self.backlog_of(seen),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// What a verb counts for while it waits: its data, and something for itself.
+fn waiting_bytes(verb: &Verb) -> usize {
+    256 + match verb {
+        Verb::Push { batch, .. } => batch.bodies().len() + batch.len() * 16,
+        Verb::Settle { settlement, .. } => (settlement.acks.len() + settlement.retries.len()) * 40,
+        Verb::Extend { extend, .. } => extend.leases.len() * 24,
+        Verb::Discard { messages, .. } => messages.len() * 8,
+        _ => 0,
+    }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::Internal { cause: format!("a verb was answered with {reply:?}") }
+}
+
+impl Broker for Embedded {
+    fn create_account(&self, id: Option<AccountId>, name: String) -> Answer<'_, Arc<Account>> {
+        Box::pin(async move {
+            match self.ask(Verb::CreateAccount { id, name }).await? {
+                Reply::Account(account) => Ok(account),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn accounts(&self) -> Vec<Arc<Account>> {
+        self.catalog().accounts().to_vec()
+    }
+
+    fn account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.catalog().account(id).cloned()
+    }
+
+    fn create_token(&self, account: AccountId, token: NewToken) -> Answer<'_, Arc<Token>> {
+        Box::pin(async move {
+            match self.ask(Verb::CreateToken { account, token }).await? {
+                Reply::Token(token) => Ok(token),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn tokens(&self, account: AccountId) -> Vec<Arc<Token>> {
+        self.catalog().tokens(account).cloned().collect()
+    }
+
+    fn token(&self, id: TokenId) -> Option<Arc<Token>> {
+        self.catalog().token(id).cloned()
+    }
+
+    fn tokens_by_email(&self, email: &str) -> Vec<Arc<Token>> {
+        let carries = |token: &&Arc<Token>| {
+            token.email.as_ref().is_some_and(|own| own.to_lowercase() == email.to_lowercase())
+        };
+        self.catalog().all_tokens().filter(carries).cloned().collect()
+    }
+
+    fn revoke_token(&self, account: AccountId, token: TokenId) -> Answer<'_, ()> {
+        Box::pin(self.done(Verb::RevokeToken { account, token }))
+    }
+
+    fn create_queue(&self, account: AccountId, queue: NewQueue) -> Answer<'_, Arc<Queue>> {
+        Box::pin(self.one_queue(Verb::CreateQueue { account, queue }))
+    }
+
+    fn queues(&self, account: AccountId) -> Vec<Arc<Queue>> {
+        self.catalog().queues(account).cloned().collect()
+    }
+
+    fn queue(&self, place: Place) -> Option<Arc<Queue>> {
+        self.catalog().queue(place).cloned()
+    }
+
+    fn queue_named(&self, account: AccountId, name: &str) -> Option<Arc<Queue>> {
+        self.catalog().queue_named(account, name).cloned()
+    }
+
+    fn update_queue(&self, place: Place, change: QueueChange) -> Answer<'_, Arc<Queue>> {
+        Box::pin(self.one_queue(Verb::UpdateQueue { place, change }))
+    }
+
+    fn delete_queue(&self, place: Place) -> Answer<'_, ()> {
+        Box::pin(self.done(Verb::DeleteQueue { place }))
+    }
+
+    fn create_consumer(&self, place: Place, consumer: NewConsumer) -> Answer<'_, Arc<Consumer>> {
+        Box::pin(self.one_consumer(Verb::CreateConsumer { place, consumer }))
+    }
+
+    fn replace_consumer(&self, place: Place, id: ConsumerId, consumer: NewConsumer) -> Answer<'_, Arc<Consumer>> {
+        Box::pin(self.one_consumer(Verb::ReplaceConsumer { place, id, consumer }))
+    }
+
+    fn delete_consumer(&self, place: Place, id: ConsumerId) -> Answer<'_, ()> {
+        Box::pin(self.done(Verb::DeleteConsumer { place, id }))
+    }
+
+    fn push(&self, place: Place, batch: PushBatch) -> Answer<'_, Pushed> {
+        Box::pin(async move { Ok(Pushed { backlog: self.one_backlog(Verb::Push { place, batch }).await? }) })
+    }
+
+    fn pull(&self, place: Place, pull: Pull) -> Answer<'_, Pulled> {
+        Box::pin(async move {
+            match self.ask(Verb::Pull { place, pull }).await? {
+                Reply::Pulled(seen, picks) => pulled::assemble(&self.library, picks, self.backlog_of(seen)?),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn settle(&self, place: Place, settlement: Settlement) -> Answer<'_, Settled> {
+        Box::pin(async move {
+            match self.ask(Verb::Settle { place, settlement }).await? {
+                Reply::Settled(settled) => Ok(settled),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn extend(&self, place: Place, extend: Extend) -> Answer<'_, Extended> {
+        Box::pin(async move {
+            match self.ask(Verb::Extend { place, extend }).await? {
+                Reply::Extended(extended) => Ok(extended),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn discard(&self, place: Place, messages: Vec<Sequence>) -> Answer<'_, Vec<bool>> {
+        Box::pin(async move {
+            match self.ask(Verb::Discard { place, messages }).await? {
+                Reply::Discarded(were_there) => Ok(were_there),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn purge(&self, place: Place) -> Answer<'_, Arc<Queue>> {
+        Box::pin(self.one_queue(Verb::Purge { place }))
+    }
+
+    fn backlog(&self, place: Place) -> Answer<'_, Backlog> {
+        Box::pin(self.one_backlog(Verb::Backlog { place }))
+    }
+
+    fn changed(&self, place: Place) -> Change {
+        let number = self.catalog().queue(place).map(|queue| queue.number);
+        match number {
+            None => Box::pin(core::future::ready(())),
+            Some(_) if self.shared.inbox.is_closed() => Box::pin(core::future::ready(())),
+            Some(number) => {
+                let change = self.shared.signals.wait(number);
+                // The writer may be asleep for longer than the next delay of this queue lasts.
+                self.shared.inbox.wake();
+                change
+            }
+        }
+    }
+
+    fn housekeep(&self) -> Answer<'_, ()> {
+        Box::pin(self.done(Verb::Housekeep))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (reply_to, closed) = oneshot::channel();
+            let outcome = match self.shared.inbox.put(Message::Close(reply_to), 0) {
+                Ok(()) => closed.await.unwrap_or_else(|_| Err(self.shared.refusal())),
+                Err(_) => match self.shared.refusal() {
+                    Error::Closing => Ok(()),
+                    failed => Err(failed),
+                },
+            };
+            let threads = core::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+            for thread in threads {
+                // Each has been told to end and has nothing left to wait for.
+                drop(thread.join());
+            }
+            outcome
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Everything about the disk that the writer does not wait for: reading for it, preparing segments, keeping
+//! checkpoints and indexes, watching the free space. Two threads, so that a long write delays no read.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kew_journal::{CheckpointWriter, Cut, Preparer, SegmentId, Step};
+
+use crate::command::{Fetch, Input};
+use crate::driver::{Message, Shared};
+use crate::index::SegmentIndex;
+use crate::library::Library;
+use crate::mailbox::Mailbox;
+use crate::options::Options;
+use crate::shard::NoSpace;
+
+/// How often the free space is looked at while there is too little of it.
+const SPACE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Work for the keeping thread.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Look whether segments want preparing.
+    Prepare,
+    /// Keep a checkpoint.
+    Checkpoint(Cut, Vec<u8>),
+    /// Keep a finished segment's index.
+    Index(SegmentId, SegmentIndex),
+}
+
+/// The hand-off to the two threads.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    tasks: Mailbox<Task>,
+    fetches: Mailbox<Fetch>,
+    no_space: Mutex<Option<NoSpace>>,
+}
+
+impl Keeper {
+    pub(crate) fn new() -> Self {
+        Self { tasks: Mailbox::new(0), fetches: Mailbox::new(0), no_space: Mutex::new(None) }
+    }
+
+    pub(crate) fn give(&self, task: Task) {
+        // After the close nobody keeps anything, which the close itself makes up for.
+        drop(self.tasks.put(task, 0));
+    }
+
+    pub(crate) fn fetch(&self, fetch: Fetch) {
+        drop(self.fetches.put(fetch, 0));
+    }
+
+    /// The threads end once they have done what they have.
+    pub(crate) fn close(&self) {
+        self.tasks.close();
+        self.fetches.close();
+    }
+
+    /// Whether, and by how much, the volume is too full for pushes.
+    pub(crate) fn no_space(&self) -> Option<NoSpace> {
+        *self.no_space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the free space. A volume that does not say is taken to have enough: a write will tell.
+    pub(crate) fn look_at_space(&self, library: &Library, options: &Options) {
+        let found = library.reader().space().ok().and_then(|space| {
+            let needed_bytes = options.needed_bytes(space);
+            let free_bytes = space.free_bytes;
+            (free_bytes < needed_bytes).then_some(NoSpace { free_bytes, needed_bytes })
+        });
+        *self.no_space.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+}
+
+/// Reads what the writer asks for, until the hand-off closes.
+pub(crate) fn read_on(keeper: &Keeper, library: &Library, shared: &Shared) {
+    loop {
+        let fetches = keeper.fetches.take(None);
+        if fetches.is_empty() && keeper.fetches.is_closed() {
+            return;
+        }
+        for fetch in fetches {
+            let fetched = library.fetch(fetch).map_err(|error| error.to_string());
+            drop(shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+        }
+    }
+}
+
+/// Keeps and prepares, until the hand-off closes.
+pub(crate) fn keep_on(
+    keeper: &Keeper,
+    library: &Library,
+    checkpoints: &CheckpointWriter,
+    mut preparer: Preparer,
+    options: &Options,
+    shared: &Arc<Shared>,
+) {
+    loop {
+        let patience = keeper.no_space().map(|_| SPACE_AGAIN);
+        let tasks = keeper.tasks.take(patience);
+        if tasks.is_empty() && keeper.tasks.is_closed() {
+            return;
+        }
+        for task in tasks {
+            let told = match task {
+                Task::Prepare => continue,
+                Task::Checkpoint(cut, payload) => {
+                    Message::CheckpointKept(checkpoints.write(&cut, &payload).map_err(|error| error.to_string()))
+                }
+                Task::Index(segment, index) => {
+                    let kept = library.keep_index(segment, &index);
+                    Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
+                }
+            };
+            drop(shared.inbox.put(told, 0));
+        }
+        keeper.look_at_space(library, options);
+        // An error here has poisoned the journal, and the writer's next commit says so.
+        while !keeper.tasks.is_closed() && matches!(preparer.step(), Ok(Step::Worked)) {}
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening a store: replay the log into a state, then set the threads going.
+
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+
+use kew_journal::{Disk, Frame, Lsn, Opened, Replay};
+use kew_model::{Chance, Clock, Milliseconds};
+use tokio::sync::watch;
+
+use crate::checkpoint;
+use crate::driver::{Driver, Progress, Shared, StoreClock};
+use crate::embedded::Embedded;
+use crate::keeper::{self, Keeper};
+use crate::library::Library;
+use crate::mailbox::Mailbox;
+use crate::options::Options;
+use crate::shard::Shard;
+use crate::signals::Signals;
+use crate::state::{Applied, State};
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The log could not be opened, or is damaged.
+    #[error(transparent)]
+    Log(#[from] kew_journal::Error),
+    /// Messages that were answered for lie in a segment that is gone.
+    #[error("damaged: log/{segment}.seg is gone, and {messages} messages in it")]
+    SegmentLost {
+        /// The segment.
+        segment: kew_journal::SegmentId,
+        /// How many live messages were in it.
+        messages: u64,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Folds what the log gives out.
+#[derive(Default)]
+pub(crate) struct Fold {
+    pub(crate) state: State,
+}
+
+impl Replay for Fold {
+    fn checkpoint(&mut self, _covered: Lsn, payload: &[u8]) -> Result<(), String> {
+        self.state = checkpoint::decode(payload).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame<'_>) -> Result<(), String> {
+        let Frame { lsn, position, payload } = frame;
+        self.state.apply(Applied { lsn, position, payload, shared: None }).map_err(|error| error.to_string())
+    }
+}
+
+/// The store's log and the state that it folds to.
+pub(crate) fn recover(
+    disk: Arc<dyn Disk>,
+    options: &Options,
+    clock: &dyn Clock,
+    chance: &dyn Chance,
+) -> Result<(Opened, State), OpenError> {
+    let journal_options = kew_journal::Options::new(chance.id(), clock.now().0).with_segment_bytes(options.segment_bytes);
+    #[cfg(feature = "mutants")]
+    let journal_options = match options.mutant {
+        Some(mutant) => journal_options.with_mutant(mutant),
+        None => journal_options,
+    };
+    let mut fold = Fold::default();
+    let opened = kew_journal::open(disk, journal_options, &mut fold)?;
+    let mut state = fold.state;
+    state.take_effects();
+    let there = |segment| opened.segments.iter().any(|info| info.id == segment);
+    if let Some((segment, messages)) = state.live.iter().find(|(segment, _)| !there(**segment)) {
+        return Err(OpenError::SegmentLost { segment: *segment, messages: *messages });
+    }
+    state.indexes.retain(|segment, _| there(*segment));
+    Ok((opened, state))
+}
+
+impl Embedded {
+    /// Opens the store in a folder, or makes one there if it is empty.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the folder is in use, no store, of a newer version, or damaged. Nothing is changed then.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, OpenError> {
+        let (opened, state) = recover(disk, &options, &*clock, &*chance)?;
+        let Opened { journal, committer, preparer, reader, report, .. } = opened;
+        let ahead = Milliseconds(state.latest.0.saturating_sub(clock.now().0));
+        let shared = Arc::new(Shared {
+            inbox: Mailbox::new(options.inbox_bytes),
+            catalog: RwLock::new(state.catalog.clone()),
+            signals: Signals::default(),
+            failure: watch::Sender::new(None),
+        });
+        let library = Library::new(reader);
+        let keeper = Arc::new(Keeper::new());
+        keeper.look_at_space(&library, &options);
+        let waker = Arc::clone(&shared);
+        clock.on_jump(Arc::new(move || waker.inbox.wake()));
+        let checkpoints = journal.checkpoint_writer();
+        let driver = Driver {
+            shard: Shard::new(state, journal, chance, options.window_bytes),
+            committer,
+            checkpoints: checkpoints.clone(),
+            clock: StoreClock { clock, ahead },
+            options: options.clone(),
+            shared: Arc::clone(&shared),
+            keeper: Arc::clone(&keeper),
+            progress: Progress::default(),
+        };
+        let mut threads = Vec::new();
+        threads.push(thread::Builder::new().name("kew-reader".to_owned()).spawn({
+            let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
+            move || keeper::read_on(&keeper, &library, &shared)
+        })?);
+        threads.push(thread::Builder::new().name("kew-keeper".to_owned()).spawn({
+            let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
+            move || keeper::keep_on(&keeper, &library, &checkpoints, preparer, &options, &shared)
+        })?);
+        threads.push(thread::Builder::new().name("kew-writer".to_owned()).spawn(move || driver.run())?);
+        Ok(Self { shared, library, threads: Arc::new(Mutex::new(threads)), report: Arc::new(report) })
+    }
+}

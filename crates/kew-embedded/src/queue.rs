@@ -1,0 +1,318 @@
+//! One queue's messages, as a fold of its records.
+//!
+//! Every method that changes something applies one record and cannot refuse: the record was decided against this very
+//! state, or is being replayed over it. Memory is by exception: a message in line costs nothing here; a delivered one a
+//! bit of a run; an acknowledged one at most a bit; a delayed one an entry, or a share of one.
+//!
+//! Invariants, checked by [`QueueState::check`] in tests:
+//! * Q1: `backlog_count` = in line + delayed + in runs, each counted without what is gone.
+//! * Q2: every live sequence below `cursor` is in a run or was held back when it came.
+//! * Q3: when nothing is in line the window is empty and the cursor stands at the next message to come.
+//! * Q4: the live messages of the extents sum up to `backlog_count`.
+
+pub(crate) mod delays;
+pub(crate) mod departures;
+pub(crate) mod extents;
+pub(crate) mod gone;
+pub(crate) mod runs;
+pub(crate) mod window;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kew_journal::{Lsn, Position, SegmentId};
+use kew_model::{Limits, Queue, Sequence, Timestamp};
+
+use crate::record::batch::Batch;
+use crate::record::ranges::{Range, Ranges};
+use crate::record::run::{DetailsBuilder, Mask, Origin, PickedRun, Span};
+use delays::Delays;
+use departures::Departures;
+use extents::Extents;
+use gone::Gone;
+use runs::{Phase, Run, Runs};
+use window::{Head, Window};
+
+/// One queue.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueState {
+    /// As in the catalog.
+    pub(crate) object: Arc<Queue>,
+    /// The sequence that the next message will get.
+    pub(crate) next: u64,
+    /// The lowest sequence that may be in line.
+    pub(crate) cursor: u64,
+    /// Messages in line: never delivered, not held back, not gone.
+    pub(crate) in_line: u64,
+    pub(crate) backlog_count: u64,
+    pub(crate) backlog_bytes: u64,
+    pub(crate) gone: Gone,
+    pub(crate) runs: Runs,
+    pub(crate) delays: Delays,
+    pub(crate) extents: Extents,
+    pub(crate) departures: Departures,
+    pub(crate) window: Window,
+    /// Frames up to this one are in the checkpoint that this queue was read from; replay skips them.
+    pub(crate) covered: Lsn,
+}
+
+/// A frame's messages as they arrive: where they lie and, when fresh, their bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) position: Position,
+    /// The payload, to be kept in the window; absent in replay and when the window's budget is used up.
+    pub(crate) payload: Option<&'a Bytes>,
+    pub(crate) record_start: u32,
+}
+
+impl QueueState {
+    pub(crate) fn new(object: Arc<Queue>) -> Self {
+        Self {
+            object,
+            next: 1,
+            cursor: 1,
+            in_line: 0,
+            backlog_count: 0,
+            backlog_bytes: 0,
+            gone: Gone::new(),
+            runs: Runs::default(),
+            delays: Delays::default(),
+            extents: Extents::default(),
+            departures: Departures::default(),
+            window: Window::default(),
+            covered: Lsn::NONE,
+        }
+    }
+
+    /// Messages came, by a push or a move.
+    pub(crate) fn arrive(&mut self, batch: &Batch<'_>, arrival: Arrival<'_>) {
+        let count = u64::from(batch.count);
+        if self.in_line == 0 {
+            self.window.clear();
+            self.cursor = batch.first.0;
+        }
+        let mut delayed = 0;
+        if batch.may_delay() {
+            for stored in batch.messages().filter(|stored| stored.is_delayed()) {
+                let span = Span {
+                    from: 0,
+                    content_type: stored.content_type,
+                    length: stored.length,
+                    sent_at: stored.sent_at,
+                };
+                self.delays.insert(stored.available_at, stored.sequence, span);
+                delayed += 1;
+            }
+        }
+        self.in_line += count - delayed;
+        self.backlog_count += count;
+        self.backlog_bytes += batch.body_bytes() + count * u64::from(Limits::MESSAGE_OVERHEAD_BYTES);
+        self.extents.push(batch.first.0, arrival.position.segment, count);
+        self.next = batch.end().0;
+        match arrival.payload {
+            Some(payload) if self.in_line > 0 => {
+                self.window.append(Head {
+                    first: batch.first.0,
+                    count,
+                    payload: payload.clone(),
+                    record_start: arrival.record_start,
+                });
+            }
+            _ => {}
+        }
+        self.settle_cursor();
+    }
+
+    /// Messages were delivered.
+    pub(crate) fn lease(&mut self, runs: &[PickedRun], deadline: Timestamp, fence: u64) {
+        for picked in runs {
+            let details = match picked.origin {
+                Origin::Ready => {
+                    self.in_line -= picked.mask.count();
+                    self.cursor = picked.sequences().last().map_or(self.cursor, |last| last.0 + 1);
+                    picked.details.clone()
+                }
+                Origin::Delayed => {
+                    picked.sequences().for_each(|sequence| self.delays.take(sequence));
+                    picked.details.clone()
+                }
+                Origin::Delivered => self.take_details(picked),
+            };
+            if let Some(details) = details {
+                self.runs.insert(Run {
+                    first: picked.first,
+                    mask: picked.mask,
+                    phase: Phase::Leased,
+                    due: deadline,
+                    fence,
+                    attempts: picked.attempts,
+                    details,
+                });
+            }
+        }
+        self.settle_cursor();
+    }
+
+    /// Takes delivered messages out of their runs and gathers what is known of them.
+    fn take_details(&mut self, picked: &PickedRun) -> Option<crate::record::run::Details> {
+        let mut spans: Vec<(u64, Span)> = Vec::new();
+        for range in stretches(picked.first, picked.mask) {
+            for piece in self.runs.take(range) {
+                spans.extend(piece.sequences().map(|sequence| (sequence.0 - picked.first.0, piece.span(sequence))));
+            }
+        }
+        spans.sort_unstable_by_key(|(bit, _)| *bit);
+        let mut details = DetailsBuilder::default();
+        spans.into_iter().for_each(|(bit, span)| details.push(bit, span));
+        details.finish()
+    }
+
+    /// Messages are done.
+    pub(crate) fn ack(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+        self.remove_delivered(messages, left);
+    }
+
+    fn remove_delivered(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+        for range in messages.iter() {
+            for piece in self.runs.take(range) {
+                self.depart(piece.first, piece.mask, piece.accounted_bytes(), left);
+            }
+        }
+        self.settle_floor();
+    }
+
+    /// Messages left that were in no structure any more; `settle_floor` comes after the last of them.
+    fn depart(&mut self, first: Sequence, mask: Mask, bytes: u64, left: &mut dyn FnMut(SegmentId, u64)) {
+        self.backlog_count -= mask.count();
+        self.backlog_bytes -= bytes;
+        for range in stretches(first, mask) {
+            self.extents.forget(range.first.0, range.end(), &mut *left);
+            self.gone.insert(range.first.0, range.end());
+        }
+    }
+
+    /// Messages wait for another delivery, or for their burial.
+    pub(crate) fn hand_back(&mut self, messages: &Ranges, phase: Phase, due: Timestamp) {
+        for range in messages.iter() {
+            for piece in self.runs.take(range) {
+                self.runs.insert(Run { phase, due, ..piece });
+            }
+        }
+    }
+
+    /// Exhausted messages left.
+    pub(crate) fn bury(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+        self.remove_delivered(messages, left);
+        messages.iter().for_each(|range| self.departures.exhausted(range));
+    }
+
+    /// Messages were deleted by name.
+    pub(crate) fn discard(&mut self, runs: &[PickedRun], left: &mut dyn FnMut(SegmentId, u64)) {
+        for picked in runs {
+            match (&picked.details, picked.origin) {
+                (Some(details), origin) => {
+                    if origin == Origin::Ready {
+                        self.in_line -= picked.mask.count();
+                    }
+                    self.depart(picked.first, picked.mask, details.accounted_bytes(picked.mask), left);
+                }
+                (None, _) => {
+                    let messages = picked.sequences().collect();
+                    self.remove_delivered(&messages, left);
+                }
+            }
+        }
+        self.settle_floor();
+        self.settle_cursor();
+    }
+
+    /// Everything is gone.
+    pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, u64)) {
+        self.runs.clear();
+        self.delays.clear();
+        self.departures.clear();
+        self.extents.clear(left);
+        self.gone.raise(before.0);
+        self.in_line = 0;
+        self.backlog_count = 0;
+        self.backlog_bytes = 0;
+        self.settle_cursor();
+    }
+
+    fn settle_floor(&mut self) {
+        self.extents.raise(self.gone.floor());
+    }
+
+    /// Keeps Q3, and the window at the cursor.
+    fn settle_cursor(&mut self) {
+        if self.in_line == 0 {
+            self.cursor = self.next;
+            self.window.clear();
+        } else {
+            self.window.pass(self.cursor);
+        }
+    }
+
+    /// When the message with the lowest sequence was published: known, to be read from where it lies, or none.
+    pub(crate) fn oldest(&self) -> Oldest {
+        if self.backlog_count == 0 {
+            return Oldest::None;
+        }
+        let sequence = Sequence(self.gone.floor());
+        if let Some((_, run)) = self.runs.find(sequence) {
+            return Oldest::At(run.span(sequence).sent_at);
+        }
+        match self.window.find(sequence) {
+            Some(head) => {
+                let (batch, _) = head.batch();
+                let stored = batch.messages().find(|stored| stored.sequence == sequence);
+                stored.map_or(Oldest::Unread(sequence), |stored| Oldest::At(stored.sent_at))
+            }
+            None => Oldest::Unread(sequence),
+        }
+    }
+
+    /// A time at which messages become available that are not yet; `None` when time alone makes none available.
+    pub(crate) fn next_available(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.runs.next(Phase::Waiting).into_iter();
+        waiting.chain(self.delays.next()).filter(|at| *at > now).min()
+    }
+
+    /// Panics when an invariant does not hold.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn check(&self) {
+        let in_runs: u64 = self.runs.iter().map(|run| run.mask.count()).sum();
+        let delayed = self.delays.iter().flat_map(|entry| entry.first..entry.first + u64::from(entry.count));
+        let delayed = delayed.filter(|sequence| !self.gone.contains(*sequence)).count() as u64;
+        assert_eq!(self.backlog_count, self.in_line + delayed + in_runs, "Q1");
+        let live: u64 = self.extents.iter().map(|extent| extent.live).sum();
+        assert_eq!(self.backlog_count, live, "Q4");
+        if self.in_line == 0 {
+            assert_eq!((self.cursor, self.window.bytes()), (self.next, 0), "Q3");
+        }
+        assert!(self.gone.floor() <= self.next, "the floor is past the end");
+        assert!(self.runs.iter().all(|run| run.sequences().all(|s| !self.gone.contains(s.0))), "R2");
+    }
+}
+
+/// When a queue's oldest message was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oldest {
+    /// There is no message.
+    None,
+    /// Then.
+    At(Timestamp),
+    /// It stands where this message lies.
+    Unread(Sequence),
+}
+
+/// The stretches of neighbouring bits of a run.
+pub(crate) fn stretches(first: Sequence, mask: Mask) -> impl Iterator<Item = Range> {
+    let mut from = 0;
+    core::iter::from_fn(move || {
+        let start = mask.next(from)?;
+        let count = u64::from((!(mask.0 >> start)).trailing_zeros()).min(128 - start);
+        from = start + count;
+        Some(Range { first: Sequence(first.0 + start), count })
+    })
+}

@@ -1,0 +1,163 @@
+//! Messages held back when they came, in buckets of one second each.
+//!
+//! A batch with one delay is one entry. Entries of a bucket are put in order when the bucket's turn comes near, which
+//! costs nothing when they came in order, as they do from a queue with one delay. A message that was discarded
+//! meanwhile stays here until its turn and is passed over then.
+
+use std::collections::BTreeMap;
+
+use kew_model::{Sequence, Timestamp};
+
+use crate::record::run::Span;
+
+/// Messages in a row, alike, available at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delayed {
+    pub(crate) available_at: Timestamp,
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    /// In order when `sorted`; the last is the earliest, so that taking from the front is popping.
+    entries: Vec<Delayed>,
+    sorted: bool,
+}
+
+/// The delayed messages of a queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Delays {
+    buckets: BTreeMap<u64, Bucket>,
+}
+
+impl Delays {
+    /// Adds a message, or lengthens the entry that it continues.
+    pub(crate) fn insert(&mut self, available_at: Timestamp, sequence: Sequence, span: Span) {
+        let bucket = self.buckets.entry(available_at.0 / 1000).or_default();
+        let span = Span { from: 0, ..span };
+        match bucket.entries.last_mut() {
+            Some(last)
+                if last.available_at == available_at
+                    && last.first + u64::from(last.count) == sequence.0
+                    && last.span == span =>
+            {
+                last.count += 1;
+            }
+            _ => {
+                bucket.entries.push(Delayed { available_at, first: sequence.0, count: 1, span });
+                bucket.sorted = bucket.entries.len() == 1;
+            }
+        }
+    }
+
+    /// Puts in order what may be taken up to `now`. Called before [`Delays::due`] is; changes nothing that shows.
+    pub(crate) fn prepare(&mut self, now: Timestamp) {
+        for bucket in self.buckets.range_mut(..=now.0 / 1000).map(|(_, bucket)| bucket).filter(|b| !b.sorted) {
+            bucket.entries.sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
+            bucket.sorted = true;
+        }
+    }
+
+    /// Entries available at `now`, by time and sequence.
+    pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = Delayed> {
+        let buckets = self.buckets.range(..=now.0 / 1000).map(|(_, bucket)| bucket);
+        debug_assert!(buckets.clone().all(|bucket| bucket.sorted), "prepare(now) comes first");
+        let entries = buckets.flat_map(|bucket| bucket.entries.iter().rev().copied());
+        entries.take_while(move |entry| entry.available_at <= now)
+    }
+
+    /// A time before which nothing more becomes available: the start of the earliest bucket's second at the earliest.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        let bucket = self.buckets.values().next()?;
+        bucket.entries.iter().map(|entry| entry.available_at).min()
+    }
+
+    /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
+    pub(crate) fn take(&mut self, sequence: Sequence) {
+        while let Some(mut bucket) = self.buckets.first_entry() {
+            if !bucket.get().sorted {
+                let entries = &mut bucket.get_mut().entries;
+                entries.sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
+                bucket.get_mut().sorted = true;
+            }
+            while let Some(mut entry) = bucket.get_mut().entries.pop() {
+                let end = entry.first + u64::from(entry.count);
+                if !(entry.first..end).contains(&sequence.0) {
+                    continue;
+                }
+                entry.count = u32::try_from(end - sequence.0 - 1).unwrap_or(0);
+                entry.first = sequence.0 + 1;
+                if entry.count > 0 {
+                    bucket.get_mut().entries.push(entry);
+                } else if bucket.get().entries.is_empty() {
+                    bucket.remove();
+                }
+                return;
+            }
+            bucket.remove();
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.buckets.clear();
+    }
+
+    /// Every entry, for a checkpoint; in no order that means anything.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Delayed> {
+        self.buckets.values().flat_map(|bucket| &bucket.entries)
+    }
+
+    /// Puts an entry of [`Delays::iter`] back.
+    pub(crate) fn restore(&mut self, entry: Delayed) {
+        let bucket = self.buckets.entry(entry.available_at.0 / 1000).or_default();
+        bucket.entries.push(entry);
+        bucket.sorted = bucket.entries.len() == 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kew_model::ContentType;
+
+    use super::*;
+
+    const SPAN: Span = Span { from: 0, content_type: ContentType::Text, length: 5, sent_at: Timestamp(1) };
+
+    fn delays(messages: &[(u64, u64)]) -> Delays {
+        let mut delays = Delays::default();
+        for (at, sequence) in messages {
+            delays.insert(Timestamp(*at), Sequence(*sequence), SPAN);
+        }
+        delays
+    }
+
+    fn listed(delays: &mut Delays, now: u64) -> Vec<(u64, u64, u32)> {
+        delays.prepare(Timestamp(now));
+        delays.due(Timestamp(now)).map(|entry| (entry.available_at.0, entry.first, entry.count)).collect()
+    }
+
+    #[test]
+    fn a_batch_with_one_delay_is_one_entry() {
+        let mut delays = delays(&[(9_000, 1), (9_000, 2), (9_000, 3)]);
+        assert_eq!(listed(&mut delays, 8_999), []);
+        assert_eq!(listed(&mut delays, 9_000), [(9_000, 1, 3)]);
+    }
+
+    #[test]
+    fn what_is_due_comes_by_time_and_then_by_sequence() {
+        let mut delays = delays(&[(9_500, 1), (9_000, 2), (3_000, 3), (9_000, 9), (12_000, 4)]);
+        assert_eq!(listed(&mut delays, 9_600), [(3_000, 3, 1), (9_000, 2, 1), (9_000, 9, 1), (9_500, 1, 1)]);
+        assert_eq!(delays.next(), Some(Timestamp(3_000)));
+    }
+
+    #[test]
+    fn taking_passes_over_what_was_discarded_before_it() {
+        let mut delays = delays(&[(1_000, 1), (1_000, 2), (1_000, 3), (2_000, 4), (2_000, 7)]);
+        delays.take(Sequence(2));
+        assert_eq!(listed(&mut delays, 9_000), [(1_000, 3, 1), (2_000, 4, 1), (2_000, 7, 1)]);
+        delays.take(Sequence(7));
+        assert_eq!((listed(&mut delays, 9_000), delays.next()), (vec![], None));
+    }
+}

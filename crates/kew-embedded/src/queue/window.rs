@@ -1,0 +1,101 @@
+//! The window: the next frames of a queue that will be pulled, read ahead.
+//!
+//! A push into a queue whose window reaches its end is appended from memory, so a consumer that keeps up never reads
+//! the disk. Where the window ends short of the queue, a reader outside the writer fetches the next frames.
+//! W1: the frames of a window are neighbours: each begins where the one before it ends.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use kew_model::Sequence;
+
+use crate::record::batch::{Batch, Stored};
+use crate::record::read_batch;
+
+/// A frame's messages for one queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    /// The frame's payload and where in it the record begins.
+    pub(crate) payload: Bytes,
+    pub(crate) record_start: u32,
+}
+
+impl Head {
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.count
+    }
+
+    /// Its messages. The payload was read once before it became a head, so it is readable.
+    pub(crate) fn batch(&self) -> (Batch<'_>, u32) {
+        read_batch(&self.payload, self.record_start).expect("a head is made of a record that was read")
+    }
+}
+
+/// A message in line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InLine<'a> {
+    pub(crate) stored: Stored,
+    pub(crate) head: &'a Head,
+}
+
+/// The window of a queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Window {
+    heads: VecDeque<Head>,
+    bytes: usize,
+    /// When a pull last asked for it, in steps of the shard.
+    pub(crate) used: u64,
+}
+
+impl Window {
+    /// The sequence after its last message; `None` when it holds none.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.heads.back().map(Head::end)
+    }
+
+    /// The bytes of payload that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends a frame if it continues the window, or begins it anew when the window is empty.
+    pub(crate) fn append(&mut self, head: Head) -> bool {
+        let continues = self.end().is_none_or(|end| end == head.first);
+        if continues {
+            self.bytes += head.payload.len();
+            self.heads.push_back(head);
+        }
+        continues
+    }
+
+    /// Drops the frames that end at or below `cursor`.
+    pub(crate) fn pass(&mut self, cursor: u64) {
+        while self.heads.front().is_some_and(|head| head.end() <= cursor) {
+            self.bytes -= self.heads.pop_front().map_or(0, |head| head.payload.len());
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.heads.clear();
+        self.bytes = 0;
+    }
+
+    /// The messages from `cursor` on that were not held back, in order.
+    pub(crate) fn in_line(&self, cursor: u64) -> impl Iterator<Item = InLine<'_>> {
+        self.heads.iter().filter(move |head| head.end() > cursor).flat_map(move |head| {
+            let (batch, _) = head.batch();
+            batch
+                .messages()
+                .filter(move |stored| stored.sequence.0 >= cursor && !stored.is_delayed())
+                .map(move |stored| InLine { stored, head })
+        })
+    }
+
+    /// The frame that holds a message.
+    pub(crate) fn find(&self, sequence: Sequence) -> Option<&Head> {
+        let at = self.heads.partition_point(|head| head.end() <= sequence.0);
+        self.heads.get(at).filter(|head| head.first <= sequence.0)
+    }
+}

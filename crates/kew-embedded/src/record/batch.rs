@@ -1,0 +1,306 @@
+//! Messages on disk: the `Pushed` and `Moved` records, read in place.
+//!
+//! A table of fixed-size entries comes first and all bodies after it, so that a message is found without reading its
+//! neighbours, a batch is written by one copy, and an answer is built from slices of the frame's own bytes.
+
+use core::ops::Range;
+
+use kew_model::{ContentType, MessageId, PushBatch, QueueNumber, Seconds, Sequence, Timestamp};
+
+use super::codec::{Malformed, Reader, Write};
+
+const FLAG_DELAYS: u8 = 1;
+const LENGTH_BITS: u32 = 24;
+const MOVED_ENTRY_BYTES: usize = 4 + 16 + 8 + 8;
+
+/// Where a batch came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Published: ids count up from a base, times are the frame's.
+    Pushed { base: MessageId, at: Timestamp },
+    /// Moved here from another queue: every message brings its own id and times.
+    Moved { from: QueueNumber },
+}
+
+/// One message of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) sequence: Sequence,
+    pub(crate) id: MessageId,
+    pub(crate) content_type: ContentType,
+    /// When it was published; kept when it moves.
+    pub(crate) sent_at: Timestamp,
+    /// When it came into this queue.
+    pub(crate) enqueued_at: Timestamp,
+    /// From when on it may be delivered; later than `enqueued_at` when it was held back.
+    pub(crate) available_at: Timestamp,
+    /// The length of its body in bytes.
+    pub(crate) length: u32,
+    /// Where its body begins among the batch's bodies.
+    start: u32,
+}
+
+impl Stored {
+    /// Whether it was held back when it came, and so waits among the delayed rather than in line.
+    pub(crate) fn is_delayed(&self) -> bool {
+        self.available_at > self.enqueued_at
+    }
+}
+
+/// A view of one record's messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) queue: QueueNumber,
+    pub(crate) first: Sequence,
+    pub(crate) count: u16,
+    kind: Kind,
+    table: &'a [u8],
+    delays: &'a [u8],
+    bodies: &'a [u8],
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a `Pushed` record of a frame decided at `at`.
+    pub(crate) fn pushed(body: &'a [u8], at: Timestamp) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, "pushed record");
+        let queue = QueueNumber(reader.u32()?);
+        let first = Sequence(reader.u64()?);
+        let base = MessageId(reader.id()?);
+        let count = reader.u16()?;
+        let flags = reader.u8()?;
+        let extension_bytes = reader.u16()?;
+        if flags & !FLAG_DELAYS != 0 {
+            return Err(reader.malformed());
+        }
+        let table = reader.bytes(usize::from(count) * 4)?;
+        let delays = reader.bytes(if flags & FLAG_DELAYS != 0 { usize::from(count) * 4 } else { 0 })?;
+        reader.bytes(usize::from(extension_bytes))?;
+        let kind = Kind::Pushed { base, at };
+        Self { queue, first, count, kind, table, delays, bodies: reader.rest() }.checked()
+    }
+
+    /// Reads a `Moved` record.
+    pub(crate) fn moved(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, "moved record");
+        let queue = QueueNumber(reader.u32()?);
+        let first = Sequence(reader.u64()?);
+        let from = QueueNumber(reader.u32()?);
+        let count = reader.u16()?;
+        let extension_bytes = reader.u16()?;
+        let table = reader.bytes(usize::from(count) * MOVED_ENTRY_BYTES)?;
+        reader.bytes(usize::from(extension_bytes))?;
+        Self { queue, first, count, kind: Kind::Moved { from }, table, delays: &[], bodies: reader.rest() }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Malformed> {
+        let lengths: usize = (0..self.count).map(|index| (self.word(index) & ((1 << LENGTH_BITS) - 1)) as usize).sum();
+        let types_known = (0..self.count).all(|index| content_type(self.word(index)).is_some());
+        let ends_in_range = self.first.0 >= 1 && self.first.0.checked_add(u64::from(self.count)).is_some();
+        if lengths == self.bodies.len() && types_known && ends_in_range {
+            Ok(self)
+        } else {
+            Err(Malformed("table of messages"))
+        }
+    }
+
+    fn word(&self, index: u16) -> u32 {
+        let entry = match self.kind {
+            Kind::Pushed { .. } => 4,
+            Kind::Moved { .. } => MOVED_ENTRY_BYTES,
+        };
+        let start = usize::from(index) * entry;
+        word_at(self.table, start)
+    }
+
+    /// The sequence after its last message.
+    pub(crate) fn end(&self) -> Sequence {
+        Sequence(self.first.0 + u64::from(self.count))
+    }
+
+    /// The length of all bodies in bytes.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.bodies.len() as u64
+    }
+
+    /// Whether any of its messages may have been held back.
+    pub(crate) fn may_delay(&self) -> bool {
+        !self.delays.is_empty()
+    }
+
+    /// Its messages in order.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Stored> + use<'a> {
+        self.messages_from(0, 0)
+    }
+
+    /// Its messages after one of them.
+    pub(crate) fn messages_after(&self, stored: &Stored) -> impl Iterator<Item = Stored> + use<'a> {
+        let index = u16::try_from(stored.sequence.0 - self.first.0 + 1).unwrap_or(self.count);
+        self.messages_from(index, stored.start + stored.length)
+    }
+
+    fn messages_from(&self, from: u16, mut start: u32) -> impl Iterator<Item = Stored> + use<'a> {
+        let batch = *self;
+        (from..self.count).map(move |index| {
+            let stored = batch.message(index, start);
+            start += stored.length;
+            stored
+        })
+    }
+
+    fn message(&self, index: u16, start: u32) -> Stored {
+        let word = self.word(index);
+        let sequence = Sequence(self.first.0 + u64::from(index));
+        let content_type = content_type(word).unwrap_or(ContentType::Bytes);
+        let length = word & ((1 << LENGTH_BITS) - 1);
+        match self.kind {
+            Kind::Pushed { base, at } => {
+                let delay = match self.delays {
+                    [] => 0,
+                    delays => word_at(delays, usize::from(index) * 4),
+                };
+                Stored {
+                    sequence,
+                    id: MessageId::in_batch(base, u32::from(index)),
+                    content_type,
+                    sent_at: at,
+                    enqueued_at: at,
+                    available_at: at.after(Seconds(delay)),
+                    length,
+                    start,
+                }
+            }
+            Kind::Moved { .. } => {
+                let entry = &self.table[usize::from(index) * MOVED_ENTRY_BYTES..][..MOVED_ENTRY_BYTES];
+                let arrived = Timestamp(long_at(entry, 28));
+                let mut id = [0; 16];
+                id.copy_from_slice(&entry[4..20]);
+                Stored {
+                    sequence,
+                    id: MessageId(id),
+                    content_type,
+                    sent_at: Timestamp(long_at(entry, 20)),
+                    enqueued_at: arrived,
+                    available_at: arrived,
+                    length,
+                    start,
+                }
+            }
+        }
+    }
+
+    /// The body of one of its messages.
+    pub(crate) fn body(&self, stored: &Stored) -> &'a [u8] {
+        &self.bodies[stored.start as usize..(stored.start + stored.length) as usize]
+    }
+
+    /// Where the body of one of its messages lies in the frame's payload, given where the record's body ends there.
+    pub(crate) fn body_in_payload(&self, stored: &Stored, record_end: u32) -> Range<u32> {
+        let bodies_start = record_end - u32::try_from(self.bodies.len()).unwrap_or(record_end);
+        bodies_start + stored.start..bodies_start + stored.start + stored.length
+    }
+}
+
+fn word_at(bytes: &[u8], start: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[start..start + 4]);
+    u32::from_le_bytes(word)
+}
+
+fn long_at(bytes: &[u8], start: usize) -> u64 {
+    let mut long = [0; 8];
+    long.copy_from_slice(&bytes[start..start + 8]);
+    u64::from_le_bytes(long)
+}
+
+fn content_type(word: u32) -> Option<ContentType> {
+    content_type_of(word.to_le_bytes()[3])
+}
+
+pub(crate) fn content_type_of(code: u8) -> Option<ContentType> {
+    match code {
+        0 => Some(ContentType::Text),
+        1 => Some(ContentType::Json),
+        2 => Some(ContentType::Bytes),
+        3 => Some(ContentType::V8),
+        _ => None,
+    }
+}
+
+pub(crate) fn content_type_code(content_type: ContentType) -> u8 {
+    match content_type {
+        ContentType::Text => 0,
+        ContentType::Json => 1,
+        ContentType::Bytes => 2,
+        ContentType::V8 => 3,
+    }
+}
+
+fn table_word(length: u32, content_type: ContentType) -> u32 {
+    length | u32::from(content_type_code(content_type)) << LENGTH_BITS
+}
+
+/// How many bytes the body of a `Pushed` record takes.
+pub(crate) fn pushed_bytes(batch: &PushBatch) -> usize {
+    40 + batch.len() * 8 + batch.bodies().len()
+}
+
+/// Writes the body of a `Pushed` record. `default_delay` is the queue's own.
+pub(crate) fn put_pushed(
+    out: &mut Vec<u8>,
+    queue: QueueNumber,
+    first: Sequence,
+    base: MessageId,
+    batch: &PushBatch,
+    default_delay: Seconds,
+) {
+    let delays = || batch.messages().iter().map(|message| message.delay.unwrap_or(default_delay));
+    let has_delays = delays().any(|delay| delay.0 > 0);
+    out.put_u32(queue.0);
+    out.put_u64(first.0);
+    out.put(&base.0);
+    out.put_u16(u16::try_from(batch.len()).unwrap_or(u16::MAX));
+    out.put_u8(if has_delays { FLAG_DELAYS } else { 0 });
+    out.put_u16(0);
+    for message in batch.messages() {
+        out.put_u32(table_word(message.length, message.content_type));
+    }
+    if has_delays {
+        delays().for_each(|delay| out.put_u32(delay.0));
+    }
+    out.put(batch.bodies());
+}
+
+/// A message to move into another queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moving<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) content_type: ContentType,
+    pub(crate) sent_at: Timestamp,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) body: &'a [u8],
+}
+
+/// Writes the body of a `Moved` record.
+pub(crate) fn put_moved(
+    out: &mut Vec<u8>,
+    queue: QueueNumber,
+    first: Sequence,
+    from: QueueNumber,
+    messages: &[Moving<'_>],
+) {
+    out.put_u32(queue.0);
+    out.put_u64(first.0);
+    out.put_u32(from.0);
+    out.put_u16(u16::try_from(messages.len()).unwrap_or(u16::MAX));
+    out.put_u16(0);
+    for message in messages {
+        let length = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
+        out.put_u32(table_word(length, message.content_type));
+        out.put(&message.id.0);
+        out.put_time(message.sent_at);
+        out.put_time(message.arrived_at);
+    }
+    for message in messages {
+        out.put(message.body);
+    }
+}

@@ -1,0 +1,381 @@
+//! A shard: one state, one log, one step at a time. No threads, no channels, no clock of its own.
+//!
+//! `step` takes what has arrived and the time, decides each verb, stages its frame and applies it, in this order and
+//! before anything is synced. Whoever drives the shard then commits what was staged and only after that gives the
+//! answers out and reads what was asked for:
+//!
+//! * D1: answers leave after the commit of the group in which they were decided.
+//! * D2: what a step asks to be read is read after that commit, so that it finds it.
+//! * D3: verbs on queues with a burial under way wait for its end, in their order.
+//! * D4: pulls that wait for the line to be read stay in their order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
+use kew_model::{
+    AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueNumber, Timestamp,
+};
+
+use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
+use crate::decide::discard::Loaded;
+use crate::decide::due::{Burial, burial_bytes, end_leases};
+use crate::decide::{Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle};
+use crate::queue::Oldest;
+use crate::state::{Applied, Effects, State};
+
+/// A window that no pull has used for so many steps is idle.
+const STEPS_IDLE: u64 = 256;
+
+/// What a step leaves to do, after the commit.
+#[derive(Debug, Default)]
+pub(crate) struct Stepped {
+    pub(crate) answers: Vec<(ReplyTo, Result<Reply, Error>)>,
+    pub(crate) fetches: Vec<Fetch>,
+    pub(crate) effects: Effects,
+}
+
+/// A refusal of pushes for want of space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoSpace {
+    pub(crate) free_bytes: u64,
+    pub(crate) needed_bytes: u64,
+}
+
+/// One shard.
+pub(crate) struct Shard {
+    pub(crate) state: State,
+    pub(crate) journal: Journal,
+    chance: Arc<dyn Chance>,
+    /// Payload bytes that windows may hold, over all queues.
+    window_budget: usize,
+    /// Steps so far, the clock of what was used last.
+    steps: u64,
+    /// Pulls that wait for frames to be read, by queue.
+    line_waits: BTreeMap<QueueNumber, VecDeque<Command>>,
+    /// Discards that wait for frames to be read.
+    message_waits: Vec<(QueueNumber, Command)>,
+    /// The burial that waits for bodies to be read.
+    burial: Option<Burial>,
+    /// Verbs that wait for the burial's end.
+    deferred: VecDeque<Command>,
+    pub(crate) no_space: Option<NoSpace>,
+    answers: Vec<(ReplyTo, Result<Reply, Error>)>,
+    fetches: Vec<Fetch>,
+}
+
+impl Shard {
+    pub(crate) fn new(state: State, journal: Journal, chance: Arc<dyn Chance>, window_budget: usize) -> Self {
+        Self {
+            state,
+            journal,
+            chance,
+            window_budget,
+            steps: 0,
+            line_waits: BTreeMap::new(),
+            message_waits: Vec::new(),
+            burial: None,
+            deferred: VecDeque::new(),
+            no_space: None,
+            answers: Vec::new(),
+            fetches: Vec::new(),
+        }
+    }
+
+    /// Takes what has arrived. After an error nothing of this step may be answered as done.
+    pub(crate) fn step(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input>,
+        now: Timestamp,
+    ) -> Result<Stepped, kew_journal::Error> {
+        let now = now.max(self.state.latest);
+        self.steps += 1;
+        if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
+            self.drop_idle_windows();
+        }
+        self.due(now)?;
+        for input in inputs {
+            match input {
+                Input::Command(command) => self.take(command, now)?,
+                Input::Fetched(Ok(fetched)) => self.fetched(fetched, now)?,
+                Input::Fetched(Err(reason)) => {
+                    return Err(kew_journal::Error::Damage { file: "log".to_owned(), offset: 0, reason });
+                }
+            }
+        }
+        Ok(Stepped {
+            answers: core::mem::take(&mut self.answers),
+            fetches: core::mem::take(&mut self.fetches),
+            effects: self.state.take_effects(),
+        })
+    }
+
+    /// When the next lease ends.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.state.next_deadline().map(|(deadline, _)| deadline)
+    }
+
+    /// Everybody who waits for an answer, when there will be none.
+    pub(crate) fn abandon(&mut self) -> impl Iterator<Item = ReplyTo> {
+        let waits = core::mem::take(&mut self.line_waits).into_values().flatten();
+        let discards = core::mem::take(&mut self.message_waits).into_iter().map(|(_, command)| command);
+        let commands = waits.chain(discards).chain(core::mem::take(&mut self.deferred));
+        let answered = core::mem::take(&mut self.answers).into_iter().map(|(reply_to, _)| reply_to);
+        answered.chain(commands.map(|command| command.reply_to))
+    }
+
+    /// Does what time brings, and what it entails.
+    fn due(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
+        if self.burial.is_some() {
+            return Ok(());
+        }
+        while let Some(frame) = end_leases(&self.state, now) {
+            self.commit(frame)?;
+        }
+        self.bury(Loaded::new(), now)
+    }
+
+    /// Carries out burials until none is left or one needs something read.
+    fn bury(&mut self, mut loaded: Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
+        while !self.state.exhausted.is_empty() {
+            let bytes = burial_bytes(self.journal.largest_payload());
+            let Some(burial) = self.burial.take().or_else(|| Burial::next(&self.state, bytes)) else { return Ok(()) };
+            match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
+                Ok(frame) => {
+                    self.commit(frame)?;
+                    loaded = Loaded::new();
+                }
+                Err(Undecided::Needs(fetch)) => {
+                    self.fetches.push(fetch);
+                    self.burial = Some(burial);
+                    return Ok(());
+                }
+                Err(Undecided::Refused(error)) => return Err(broken(&error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, command: Command, now: Timestamp) -> Result<(), kew_journal::Error> {
+        self.due(now)?;
+        if self.must_wait(&command) {
+            self.deferred.push_back(command);
+            return Ok(());
+        }
+        self.decide(command, &Loaded::new(), now)
+    }
+
+    /// D3. Verbs that name no queue wait as well, since they may concern any.
+    fn must_wait(&self, command: &Command) -> bool {
+        let Some(burial) = &self.burial else { return false };
+        let concerned = [Some(burial.source), burial.target(&self.state)];
+        let place = command.verb.place();
+        let number = place.and_then(|place| self.state.catalog.queue(place)).map(|queue| queue.number);
+        number.is_none() || concerned.contains(&number) || number.is_some_and(|n| self.state.exhausted.contains(&n))
+    }
+
+    fn decide(&mut self, command: Command, loaded: &Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
+        if let (Verb::Pull { place, .. }, false) = (&command.verb, self.line_waits.is_empty()) {
+            let number = self.state.catalog.queue(*place).map(|queue| queue.number);
+            if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {
+                waits.push_back(command);
+                return Ok(());
+            }
+        }
+        match self.verb(&command.verb, loaded, now) {
+            Ok(decision) => {
+                let reply = self.carry_out(decision)?;
+                self.answers.push((command.reply_to, Ok(reply)));
+            }
+            Err(Undecided::Refused(error)) => self.answers.push((command.reply_to, Err(error))),
+            Err(Undecided::Needs(fetch)) => self.wait_for(fetch, command),
+        }
+        Ok(())
+    }
+
+    fn wait_for(&mut self, fetch: Fetch, command: Command) {
+        match &fetch {
+            Fetch::Heads { from, .. } => {
+                self.line_waits.entry(from.queue).or_default().push_back(command);
+            }
+            Fetch::Messages { queue, .. } => self.message_waits.push((*queue, command)),
+        }
+        self.fetches.push(fetch);
+    }
+
+    fn verb(&mut self, verb: &Verb, loaded: &Loaded, now: Timestamp) -> Decided {
+        let state = &self.state;
+        let chance = &self.chance;
+        match verb {
+            Verb::Push { place, batch } => match self.no_space {
+                Some(NoSpace { free_bytes, needed_bytes }) => {
+                    Err(Error::StorageFull { free_bytes, needed_bytes }.into())
+                }
+                None => push::push(state, *place, batch, MessageId(chance.id()), now),
+            },
+            Verb::Pull { place, pull: terms } => {
+                if let Some(queue) = state.catalog.queue(*place) {
+                    let number = queue.number;
+                    let used = self.steps;
+                    self.state.queues.entry(number).and_modify(|queue| {
+                        queue.delays.prepare(now);
+                        queue.window.used = used;
+                    });
+                }
+                pull::pull(&self.state, *place, *terms, now)
+            }
+            Verb::Settle { place, settlement } => settle::settle(state, *place, settlement, now),
+            Verb::Extend { place, extend } => settle::extend(state, *place, extend, now),
+            Verb::Discard { place, messages } => discard::discard(state, *place, messages, loaded, now),
+            Verb::Purge { place } => queues::purge(state, *place, now),
+            Verb::Backlog { place } => {
+                let number = crate::decide::queue_at(state, *place)?.object.number;
+                Ok(Decision::nothing(Outcome::Backlog(number)))
+            }
+            Verb::Housekeep => Ok(Decision::nothing(Outcome::Reply(Reply::Done))),
+            Verb::CreateAccount { id, name } => {
+                access::create_account(state, *id, name, AccountId(chance.id()), now)
+            }
+            Verb::CreateToken { account, token } => access::create_token(state, *account, token, now),
+            Verb::RevokeToken { account, token } => access::revoke_token(state, *account, *token, now),
+            Verb::CreateQueue { account, queue } => {
+                queues::create_queue(state, *account, queue, QueueId(chance.id()), now)
+            }
+            Verb::UpdateQueue { place, change } => queues::update_queue(state, *place, change, now),
+            Verb::DeleteQueue { place } => queues::delete_queue(state, *place, now),
+            Verb::CreateConsumer { place, consumer } => {
+                let drawn = (ConsumerId(chance.id()), QueueId(chance.id()));
+                consumers::create_consumer(state, *place, consumer, drawn, now)
+            }
+            Verb::ReplaceConsumer { place, id, consumer } => {
+                consumers::replace_consumer(state, *place, *id, consumer, QueueId(chance.id()), now)
+            }
+            Verb::DeleteConsumer { place, id } => consumers::delete_consumer(state, *place, *id, now),
+        }
+    }
+
+    /// Writes and applies a decision, and makes its answer.
+    fn carry_out(&mut self, decision: Decision) -> Result<Reply, kew_journal::Error> {
+        let lsn = match decision.frame {
+            Some(frame) => self.commit(frame)?,
+            None => Lsn::NONE,
+        };
+        Ok(match decision.outcome {
+            Outcome::Reply(reply) => reply,
+            Outcome::Backlog(number) => Reply::Backlog(self.backlog(number)),
+            Outcome::Pulled(number, mut picks) => {
+                picks.fence = lsn.0;
+                Reply::Pulled(self.backlog(number), picks)
+            }
+        })
+    }
+
+    /// Stages a frame and applies it.
+    fn commit(&mut self, frame: FrameBuffer) -> Result<Lsn, kew_journal::Error> {
+        let staged = self.journal.stage(frame)?;
+        let shared = (self.state.window_bytes < self.window_budget).then_some(&staged.payload);
+        let frame = Applied { lsn: staged.lsn, position: staged.position, payload: &staged.payload, shared };
+        self.state.apply(frame).map_err(|error| broken(&error.to_string()))?;
+        Ok(staged.lsn)
+    }
+
+    /// Empties windows that nobody has pulled from for a while, so that busy queues have the room.
+    fn drop_idle_windows(&mut self) {
+        let since = self.steps.saturating_sub(STEPS_IDLE);
+        for queue in self.state.queues.values_mut().filter(|queue| queue.window.used < since) {
+            self.state.window_bytes -= queue.window.bytes();
+            queue.window.clear();
+        }
+    }
+
+    fn backlog(&self, number: QueueNumber) -> BacklogSeen {
+        let none = BacklogSeen { count: 0, bytes: 0, oldest: OldestSeen::None };
+        self.state.queues.get(&number).map_or(none, |queue| BacklogSeen {
+            count: queue.backlog_count,
+            bytes: queue.backlog_bytes,
+            oldest: match queue.oldest() {
+                Oldest::None => OldestSeen::None,
+                Oldest::At(at) => OldestSeen::At(at),
+                Oldest::Unread(sequence) => {
+                    locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
+                }
+            },
+        })
+    }
+
+    /// Frames that were asked for are here.
+    fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Result<(), kew_journal::Error> {
+        let number = fetched.queue;
+        if fetched.for_window {
+            self.extend_window(number, fetched);
+            for command in self.line_waits.remove(&number).unwrap_or_default() {
+                self.take(command, now)?;
+            }
+            return Ok(());
+        }
+        let loaded: Loaded = fetched.heads.into_iter().map(|head| (head.first, head)).collect();
+        if self.burial.as_ref().is_some_and(|burial| burial.source == number) {
+            self.bury(loaded, now)?;
+            return self.resume(now);
+        }
+        if let Some(at) = self.message_waits.iter().position(|(queue, _)| *queue == number) {
+            let (_, command) = self.message_waits.remove(at);
+            self.decide(command, &loaded, now)?;
+        }
+        Ok(())
+    }
+
+    fn extend_window(&mut self, number: QueueNumber, fetched: Fetched) {
+        let Some(queue) = self.state.queues.get_mut(&number) else { return };
+        self.state.window_bytes -= queue.window.bytes();
+        for head in fetched.heads {
+            let begins_late = queue.window.end().is_none() && head.first > queue.cursor;
+            if head.end() > queue.cursor && !begins_late && queue.in_line > 0 {
+                queue.window.append(head);
+            }
+        }
+        self.state.window_bytes += queue.window.bytes();
+    }
+
+    /// Goes on with the verbs that waited for a burial.
+    fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
+        if self.burial.is_some() {
+            return Ok(());
+        }
+        for command in core::mem::take(&mut self.deferred) {
+            self.take(command, now)?;
+        }
+        Ok(())
+    }
+
+    /// Segments in which nothing lives. The journal frees those of them that a checkpoint covers.
+    pub(crate) fn dead_segments(&self) -> Vec<SegmentId> {
+        let segments = self.journal.segments();
+        segments.into_iter().map(|info| info.id).filter(|id| self.state.is_dead(*id)).collect()
+    }
+
+    /// Queues, of those asked about, in which something is available at `now` by time alone, or the time of the next.
+    pub(crate) fn availability(
+        &self,
+        watched: &BTreeSet<QueueNumber>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> (Vec<QueueNumber>, Option<Timestamp>) {
+        let mut ripe = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for number in watched {
+            let Some(queue) = self.state.queues.get(number) else { continue };
+            match queue.next_available(since) {
+                Some(at) if at <= now => ripe.push(*number),
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        (ripe, next)
+    }
+}
+
+/// The state and the log disagree: the store ends before it can answer wrongly.
+fn broken(reason: &str) -> kew_journal::Error {
+    kew_journal::Error::Damage { file: "log".to_owned(), offset: 0, reason: reason.to_owned() }
+}

@@ -1,0 +1,240 @@
+//! Everything the store knows, as a fold of the log: `apply` one frame after another, live or in replay alike.
+//!
+//! * S1: `apply` never refuses what was decided; a frame that does not fit is damage and ends the store.
+//! * S2: a record concerns one queue, and a queue remembers the newest frame that it applied, so that replay over a
+//!   checkpoint skips what the checkpoint holds, queue by queue.
+//! * S3: `live` of a segment is the number of live messages in it, over all queues.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kew_journal::{Lsn, Position, SegmentId};
+use kew_model::{QueueNumber, Sequence, Timestamp};
+
+use crate::catalog::{Catalog, CatalogChange};
+use crate::index::SegmentIndex;
+use crate::queue::runs::Phase;
+use crate::queue::{Arrival, QueueState};
+use crate::record::batch::Batch;
+use crate::record::codec::Malformed;
+use crate::record::{Placed, Record, read_frame};
+
+/// A frame to apply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Applied<'a> {
+    pub(crate) lsn: Lsn,
+    pub(crate) position: Position,
+    pub(crate) payload: &'a [u8],
+    /// The payload to keep in windows: present when the frame is fresh and the budget allows it.
+    pub(crate) shared: Option<&'a Bytes>,
+}
+
+/// The whole state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) catalog: Catalog,
+    pub(crate) queues: BTreeMap<QueueNumber, QueueState>,
+    /// The number that the next queue gets.
+    pub(crate) next_queue: u32,
+    /// The newest time that a frame was decided at.
+    pub(crate) latest: Timestamp,
+    pub(crate) applied: Lsn,
+    /// Live messages by segment.
+    pub(crate) live: BTreeMap<SegmentId, u64>,
+    /// Indexes of the segment being written and of those whose sidecar is not safe yet.
+    pub(crate) indexes: BTreeMap<SegmentId, SegmentIndex>,
+    /// Each queue's earliest end of a lease.
+    deadlines: BTreeSet<(Timestamp, QueueNumber)>,
+    deadline_of: BTreeMap<QueueNumber, Timestamp>,
+    /// Queues with exhausted messages that have not left yet.
+    pub(crate) exhausted: BTreeSet<QueueNumber>,
+    /// Payload bytes that the windows of all queues hold.
+    pub(crate) window_bytes: usize,
+    effects: Effects,
+}
+
+/// What applying has changed outside the queues' own messages, to be told once it is durable.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Effects {
+    pub(crate) catalog: Vec<CatalogChange>,
+    /// Queues in which something may have become available.
+    pub(crate) available: BTreeSet<QueueNumber>,
+}
+
+impl State {
+    /// Applies one frame.
+    pub(crate) fn apply(&mut self, frame: Applied<'_>) -> Result<(), Malformed> {
+        let (at, records) = read_frame(frame.payload)?;
+        self.latest = self.latest.max(at);
+        for placed in &records {
+            self.apply_record(placed, &frame)?;
+        }
+        self.applied = frame.lsn;
+        Ok(())
+    }
+
+    /// What the frames since the last call changed.
+    pub(crate) fn take_effects(&mut self) -> Effects {
+        core::mem::take(&mut self.effects)
+    }
+
+    fn apply_record(&mut self, placed: &Placed<'_>, frame: &Applied<'_>) -> Result<(), Malformed> {
+        let lsn = frame.lsn;
+        match &placed.record {
+            Record::Pushed(batch) | Record::Moved(batch) => self.arrive(batch, placed.start, frame)?,
+            Record::Leased { queue, deadline, runs } => {
+                self.change(*queue, lsn, |queue, _| queue.lease(runs, *deadline, lsn.0));
+            }
+            Record::Acked { queue, messages } => {
+                self.change(*queue, lsn, |queue, left| queue.ack(messages, left));
+            }
+            Record::Returned { queue, available_at, messages } => {
+                self.change(*queue, lsn, |queue, _| queue.hand_back(messages, Phase::Waiting, *available_at));
+                self.effects.available.insert(*queue);
+            }
+            Record::Exhausted { queue, at, messages } => {
+                self.change(*queue, lsn, |queue, _| queue.hand_back(messages, Phase::Exhausted, *at));
+            }
+            Record::Buried { queue, messages } => {
+                self.change(*queue, lsn, |queue, left| queue.bury(messages, left));
+            }
+            Record::Discarded { queue, runs } => {
+                self.change(*queue, lsn, |queue, left| queue.discard(runs, left));
+            }
+            Record::Extended { queue, deadline, messages } => {
+                self.change(*queue, lsn, |queue, _| queue.hand_back(messages, Phase::Leased, *deadline));
+            }
+            Record::Purged { queue, before } => {
+                self.change(*queue, lsn, |queue, left| queue.purge(*before, left));
+            }
+            Record::QueuePut(queue) => self.put_queue(queue, lsn),
+            Record::QueueDeleted(queue) => self.delete_queue(*queue),
+            Record::AccountPut(account) => self.catalog_change(CatalogChange::Account(Arc::new(account.clone()))),
+            Record::TokenPut(token) => self.catalog_change(CatalogChange::Token(Arc::new((**token).clone()))),
+            Record::TokenRevoked { token, .. } => self.catalog_change(CatalogChange::TokenRevoked(*token)),
+        }
+        Ok(())
+    }
+
+    /// Changes a queue by one record, unless a checkpoint holds that change already or the queue is gone.
+    fn change(
+        &mut self,
+        number: QueueNumber,
+        lsn: Lsn,
+        change: impl FnOnce(&mut QueueState, &mut dyn FnMut(SegmentId, u64)),
+    ) {
+        let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < lsn) else { return };
+        let live = &mut self.live;
+        self.window_bytes -= queue.window.bytes();
+        change(queue, &mut |segment, count| forget_live(live, segment, count));
+        self.window_bytes += queue.window.bytes();
+        self.watch_times(number);
+    }
+
+    fn arrive(&mut self, batch: &Batch<'_>, record_start: u32, frame: &Applied<'_>) -> Result<(), Malformed> {
+        let number = batch.queue;
+        let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < frame.lsn) else {
+            return Ok(());
+        };
+        if batch.first.0 != queue.next {
+            return Err(Malformed("messages out of sequence"));
+        }
+        self.window_bytes -= queue.window.bytes();
+        queue.arrive(batch, Arrival { position: frame.position, payload: frame.shared, record_start });
+        self.window_bytes += queue.window.bytes();
+        let segment = frame.position.segment;
+        *self.live.entry(segment).or_default() += u64::from(batch.count);
+        self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
+        self.effects.available.insert(number);
+        Ok(())
+    }
+
+    fn put_queue(&mut self, object: &kew_model::Queue, lsn: Lsn) {
+        let number = object.number;
+        let object = Arc::new(object.clone());
+        self.next_queue = self.next_queue.max(number.0 + 1);
+        let queue = self.queues.entry(number).or_insert_with(|| QueueState::new(Arc::clone(&object)));
+        if queue.covered >= lsn {
+            return;
+        }
+        queue.object = Arc::clone(&object);
+        self.effects.available.insert(number);
+        self.catalog_change(CatalogChange::Queue(object));
+    }
+
+    fn delete_queue(&mut self, number: QueueNumber) {
+        if let Some(mut queue) = self.queues.remove(&number) {
+            self.window_bytes -= queue.window.bytes();
+            let live = &mut self.live;
+            queue.extents.clear(|segment, count| forget_live(live, segment, count));
+        }
+        self.indexes.values_mut().for_each(|index| index.forget(number));
+        self.watch_times(number);
+        self.effects.available.insert(number);
+        self.catalog_change(CatalogChange::QueueDeleted(number));
+    }
+
+    fn catalog_change(&mut self, change: CatalogChange) {
+        self.catalog.apply(&change);
+        self.effects.catalog.push(change);
+    }
+
+    /// Keeps the earliest end of a lease and the exhausted of a queue in sight of the whole store.
+    pub(crate) fn watch_times(&mut self, number: QueueNumber) {
+        let runs = self.queues.get(&number).map(|queue| &queue.runs);
+        let deadline = runs.and_then(|runs| runs.next(Phase::Leased));
+        let old = match deadline {
+            Some(deadline) => self.deadline_of.insert(number, deadline),
+            None => self.deadline_of.remove(&number),
+        };
+        if old != deadline {
+            old.map(|old| self.deadlines.remove(&(old, number)));
+            deadline.map(|deadline| self.deadlines.insert((deadline, number)));
+        }
+        if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
+            self.exhausted.insert(number);
+        } else {
+            self.exhausted.remove(&number);
+        }
+    }
+
+    /// The earliest end of a lease anywhere, and whose.
+    pub(crate) fn next_deadline(&self) -> Option<(Timestamp, QueueNumber)> {
+        self.deadlines.first().copied()
+    }
+
+    /// Segments in which no message lives, of those that ever held one.
+    pub(crate) fn is_dead(&self, segment: SegmentId) -> bool {
+        !self.live.contains_key(&segment)
+    }
+
+    /// The segment of a message, and where its frame begins if that is known in memory.
+    pub(crate) fn locate(&self, number: QueueNumber, sequence: Sequence) -> Option<(SegmentId, Option<Position>)> {
+        let segment = self.queues.get(&number)?.extents.segment(sequence.0)?;
+        let index = self.indexes.get(&segment);
+        Some((segment, index.and_then(|index| index.position(segment, number, sequence.0))))
+    }
+
+    /// Panics when an invariant does not hold.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn check(&self) {
+        self.queues.values().for_each(QueueState::check);
+        let mut live: BTreeMap<SegmentId, u64> = BTreeMap::new();
+        for extent in self.queues.values().flat_map(|queue| queue.extents.iter()).filter(|extent| extent.live > 0) {
+            *live.entry(extent.segment).or_default() += extent.live;
+        }
+        assert_eq!(live, self.live, "S3");
+        let windows: usize = self.queues.values().map(|queue| queue.window.bytes()).sum();
+        assert_eq!(windows, self.window_bytes, "the windows' bytes");
+    }
+}
+
+fn forget_live(live: &mut BTreeMap<SegmentId, u64>, segment: SegmentId, count: u64) {
+    if let Some(left) = live.get_mut(&segment) {
+        *left -= count;
+        if *left == 0 {
+            live.remove(&segment);
+        }
+    }
+}
