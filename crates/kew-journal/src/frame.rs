@@ -1,10 +1,10 @@
 //! The frame: the unit that is wholly in the log or not at all.
 //!
-//! A frame is a 40-byte header and a payload, padded with zeros to a multiple of 8. Its checksum covers the rest
-//! of the header and the payload, and starts from a seed of the store's id, the segment's id and the frame's
-//! offset. So a block of another store, of a recycled segment's former life, or of another place in the same
-//! segment can never pass as a frame here (J1). The layout is docs/format-journal.md §4. Everything in this
-//! module is a pure function over slices.
+//! A frame is a 40-byte header and a payload, padded with zeros to a multiple of 8. One checksum covers the
+//! header and the payload, another the header alone; both start from a seed of the store's id, the segment's id
+//! and the frame's offset. So a block of another store, of a recycled segment's former life, or of another place
+//! in the same segment can never pass as a frame here (J1), and no length is believed before the header that
+//! states it was verified. The layout is docs/format-journal.md §4. Everything here is a pure function.
 
 use bytes::Bytes;
 
@@ -53,9 +53,8 @@ impl Seed {
         Self(crc32c::crc32c_append(crc32c::crc32c(store_id), &segment.0.to_le_bytes()))
     }
 
-    fn checksum(self, offset: u32, covered: &[u8]) -> u32 {
-        let placed = crc32c::crc32c_append(self.0, &u64::from(offset).to_le_bytes());
-        crc32c::crc32c_append(placed, covered)
+    fn at(self, offset: u32) -> u32 {
+        crc32c::crc32c_append(self.0, &u64::from(offset).to_le_bytes())
     }
 }
 
@@ -96,39 +95,36 @@ pub(crate) fn finish(frame: &mut Vec<u8>, seed: Seed, offset: u32, header: Heade
     frame[8] = header.kind as u8;
     frame[9] = 0;
     frame[10..12].copy_from_slice(&FRAME_VERSION.to_le_bytes());
-    frame[12..16].fill(0);
     frame[16..20].copy_from_slice(&header.epoch.to_le_bytes());
     frame[20..24].fill(0);
     frame[24..32].copy_from_slice(&header.lsn.0.to_le_bytes());
     frame[32..40].copy_from_slice(&header.durable_lsn.0.to_le_bytes());
-    let checksum = seed.checksum(offset, &frame[4..end]);
+    let placed = seed.at(offset);
+    let header_checksum = header_checksum(placed, frame);
+    frame[12..16].copy_from_slice(&header_checksum.to_le_bytes());
+    let checksum = crc32c::crc32c_append(placed, &frame[4..end]);
     frame[0..4].copy_from_slice(&checksum.to_le_bytes());
     frame.resize(end.next_multiple_of(8), 0);
 }
 
-/// The payload length a header claims; `bytes` holds at least a header.
-pub(crate) fn claimed_payload_bytes(bytes: &[u8]) -> u32 {
-    read_u32(bytes, 4)
+/// Covers every field of the header but the two checksums.
+fn header_checksum(placed: u32, header: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(placed, &header[4..12]), &header[16..HEADER])
 }
 
-/// Whether the bytes could begin a frame that ends within `room` bytes. Cheap, for looking ahead.
-pub(crate) fn plausible(bytes: &[u8], room: usize) -> bool {
-    bytes.len() >= HEADER
-        && Kind::from_byte(bytes[8]).is_some()
-        && bytes[9] == 0
-        && bytes[10..12] == FRAME_VERSION.to_le_bytes()
-        && bytes[12..16] == [0; 4]
-        && bytes[20..24] == [0; 4]
-        && claimed_payload_bytes(bytes) as usize <= room.saturating_sub(HEADER)
+/// The length of the payload, if an intact header of this store, segment and offset stands here.
+pub(crate) fn payload_bytes(bytes: &[u8], seed: Seed, offset: u32) -> Option<u32> {
+    // The kind is looked at first only because it is the cheapest way to pass over zeros.
+    let plausible = bytes.len() >= HEADER && bytes[8] != 0;
+    let intact = plausible && header_checksum(seed.at(offset), bytes) == read_u32(bytes, 12);
+    intact.then(|| read_u32(bytes, 4))
 }
 
 /// Judges what stands at `offset`. `bytes` begins there and must hold the whole frame for it to be valid.
 pub(crate) fn decode(bytes: &[u8], seed: Seed, offset: u32) -> Decoded<'_> {
-    if bytes.len() < HEADER {
-        return Decoded::Invalid;
-    }
-    let end = HEADER + claimed_payload_bytes(bytes) as usize;
-    if end > bytes.len() || seed.checksum(offset, &bytes[4..end]) != read_u32(bytes, 0) {
+    let Some(payload_bytes) = payload_bytes(bytes, seed, offset) else { return Decoded::Invalid };
+    let end = HEADER + payload_bytes as usize;
+    if end > bytes.len() || crc32c::crc32c_append(seed.at(offset), &bytes[4..end]) != read_u32(bytes, 0) {
         return Decoded::Invalid;
     }
     let version = u16::from_le_bytes([bytes[10], bytes[11]]);

@@ -107,7 +107,8 @@ fn name_segment(
     temporary: &str,
     filled_to: u32,
 ) -> Result<Arc<Segment>, Error> {
-    let header = SegmentHeader { id, segment_bytes: shared.segment_bytes, settled_end: BLOCK_BYTES };
+    let segment_bytes = shared.segment_bytes;
+    let header = SegmentHeader { id, segment_bytes, settled_end: BLOCK_BYTES, file_bytes: filled_to };
     let block = header.encode(&shared.store_id);
     write_new_file(&*file, temporary, &[IoSlice::new(&block)], 0)?;
     publish(shared, &*file, temporary, id)?;

@@ -9,10 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::frame::{
-    Decoded, FRAME_VERSION, Frame, FrameBuffer, HEADER_BYTES, Kind, claimed_payload_bytes, decode,
-    frame_bytes,
-};
+use crate::frame::{Decoded, FRAME_VERSION, Frame, HEADER_BYTES, Kind, decode, frame_bytes, payload_bytes};
 use crate::index;
 use crate::position::{Position, SegmentId};
 use crate::scan::{Found, Scanner};
@@ -151,13 +148,9 @@ fn fetch(segment: &Segment, offset: u32, bytes: u32) -> Result<Bytes, Error> {
 /// The payload at `offset`, out of `bytes` that begin at `start`, or by a read of its own if it reaches further.
 fn read_in(segment: &Segment, bytes: &Bytes, start: u32, offset: u32) -> Result<Bytes, Error> {
     let bytes = bytes.get((offset - start) as usize..).map_or_else(Bytes::new, |rest| bytes.slice_ref(rest));
-    if bytes.len() < FrameBuffer::PAYLOAD_OFFSET {
-        return Err(not_a_frame(segment, offset));
-    }
-    let payload_bytes = claimed_payload_bytes(&bytes);
-    if payload_bytes > (segment.size_bytes - offset).saturating_sub(HEADER_BYTES) {
-        return Err(not_a_frame(segment, offset));
-    }
+    let room = segment.size_bytes.saturating_sub(offset).saturating_sub(HEADER_BYTES);
+    let stated = payload_bytes(&bytes, segment.seed, offset).filter(|bytes| *bytes <= room);
+    let payload_bytes = stated.ok_or_else(|| not_a_frame(segment, offset))?;
     let whole = frame_bytes(payload_bytes);
     let bytes = if bytes.len() < whole as usize { fetch(segment, offset, whole)? } else { bytes };
     match decode(&bytes, segment.seed, offset) {

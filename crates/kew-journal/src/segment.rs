@@ -46,6 +46,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) segment_bytes: u32,
     /// Everything before this offset was synced before the file got its name, so none of it may be torn.
     pub(crate) settled_end: u32,
+    /// How long the file was when it was synced before it got its name. It never gets shorter.
+    pub(crate) file_bytes: u32,
 }
 
 impl SegmentHeader {
@@ -58,6 +60,7 @@ impl SegmentHeader {
         block[16..32].copy_from_slice(store_id);
         block[32..40].copy_from_slice(&self.id.0.to_le_bytes());
         block[40..44].copy_from_slice(&self.settled_end.to_le_bytes());
+        block[44..48].copy_from_slice(&self.file_bytes.to_le_bytes());
         let checksum = crc32c::crc32c(&block[..CHECKSUM_AT]);
         block[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
         block
@@ -91,6 +94,7 @@ impl SegmentHeader {
             id: SegmentId(read_u64(&block, 32)),
             segment_bytes: read_u32(&block, 12),
             settled_end: read_u32(&block, 40),
+            file_bytes: read_u32(&block, 44),
         };
         if header.id != id || header.segment_bytes != segment_bytes {
             return damage(32, "the segment's header names another segment or size");

@@ -76,6 +76,7 @@ impl<'a> Copy<'a> {
             id: self.id,
             segment_bytes: self.shared.segment_bytes,
             settled_end: self.end_offset,
+            file_bytes: self.end_offset,
         };
         let block = header.encode(&self.shared.store_id);
         let name = temporary_name(self.id);

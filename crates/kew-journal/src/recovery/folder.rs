@@ -185,6 +185,10 @@ fn load_segment(shared: &Shared, id: SegmentId) -> Result<Entry, Error> {
     let file = shared.disk.open(&name).map_err(|source| Error::disk("open", &name, source))?;
     let header = SegmentHeader::read(&*file, id, &shared.store_id, shared.segment_bytes)?;
     let file_bytes = file.size().map_err(|source| Error::disk("look at", &name, source))?;
+    if file_bytes < u64::from(header.file_bytes) {
+        let text = format!("the file ends here, it once had {} bytes", header.file_bytes);
+        return Err(Error::damage(&name, file_bytes, text));
+    }
     let filled_to = u32::try_from(file_bytes).unwrap_or(u32::MAX).min(header.segment_bytes);
     let segment = Segment::new(header, &shared.store_id, file, BLOCK_BYTES, filled_to);
     Ok(Entry { segment, settled_end: header.settled_end, file_bytes })

@@ -6,5 +6,9 @@
 mod world;
 
 mod crash;
+mod damage;
+mod failing;
+mod keeping;
 mod mutants;
 mod random;
+mod store;

@@ -63,8 +63,9 @@ impl Ledger {
         self.retired.iter().any(|&(first, last)| (first..=last).contains(&lsn))
     }
 
-    pub(crate) fn promised(&self) -> u64 {
-        self.promised
+    /// Allows an older checkpoint than the newest, for stores that are damaged on purpose.
+    pub(crate) fn forget_checkpoints(&mut self) {
+        self.checkpointed = 0;
     }
 }
 
@@ -136,22 +137,43 @@ struct Parts {
     journal: Journal,
     committer: Committer,
     preparer: Preparer,
-    reader: Reader,
 }
 
-/// Why a world ended: a call failed, as it may when the process is stopped, or the promise was broken.
+/// Why a world ended.
 #[derive(Debug)]
 pub(crate) enum End {
+    /// A call failed, as it may when the process is stopped.
     Failed(Error),
+    /// The journal itself says that answered data is damaged.
+    Damaged(Error),
+    /// The promise was broken.
     Violation(String),
+}
+
+impl End {
+    /// Whether a stopped process is a good enough reason for it.
+    pub(crate) fn is_excused_by(&self, disk: &SimDisk) -> bool {
+        matches!(self, Self::Failed(_)) && disk.is_stopped()
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(error) | Self::Damaged(error) => write!(formatter, "{error}"),
+            Self::Violation(text) => formatter.write_str(text),
+        }
+    }
 }
 
 impl From<Error> for End {
     fn from(error: Error) -> Self {
         match &error {
-            Error::Damage { reason, .. } => Self::Violation(format!("{reason} [{error}]")),
+            Error::Damage { reason, .. } if reason.starts_with("violation") => {
+                Self::Violation(error.to_string())
+            }
             Error::Disk { .. } | Error::Poisoned { .. } => Self::Failed(error),
-            _ => Self::Violation(error.to_string()),
+            _ => Self::Damaged(error),
         }
     }
 }
@@ -193,7 +215,7 @@ impl World {
         self.ledger.promised = last;
         self.ledger.checkpointed = covered;
         self.read_everything(&reader, &segments, last)?;
-        self.open = Some(Parts { journal, committer, preparer, reader });
+        self.open = Some(Parts { journal, committer, preparer });
         Ok(report)
     }
 
@@ -319,11 +341,6 @@ impl World {
             parts.preparer.step()?;
         }
         Ok(())
-    }
-
-    /// A handle for reading.
-    pub(crate) fn reader(&self) -> Reader {
-        self.open.as_ref().expect("the world is open").reader.clone()
     }
 }
 

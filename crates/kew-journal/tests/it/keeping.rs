@@ -1,0 +1,317 @@
+//! What the journal keeps while nothing goes wrong, and what it refuses to free.
+
+use std::sync::Arc;
+
+use kew_journal::{
+    Error, Frame, FrameBuffer, Lsn, Opened, Options, Position, RealDisk, Replay, SegmentId, SimDisk, Step,
+    open,
+};
+
+use crate::world::{Ledger, Op, World, options};
+
+/// Collects what a store holds.
+#[derive(Default)]
+struct Collected {
+    checkpoint: Option<(Lsn, Vec<u8>)>,
+    payloads: Vec<Vec<u8>>,
+}
+
+impl Replay for Collected {
+    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String> {
+        self.checkpoint = Some((covered, payload.to_vec()));
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame<'_>) -> Result<(), String> {
+        self.payloads.push(frame.payload.to_vec());
+        Ok(())
+    }
+}
+
+fn opened(disk: &SimDisk) -> (Opened, Collected) {
+    let mut collected = Collected::default();
+    let opened = open(Arc::new(disk.clone()), options(), &mut collected).unwrap();
+    (opened, collected)
+}
+
+fn staged(opened: &mut Opened, payload: &[u8]) -> Position {
+    opened.journal.stage(FrameBuffer::from(payload)).unwrap().position
+}
+
+fn commit(opened: &mut Opened) {
+    let group = opened.journal.take_group().unwrap();
+    let durable = opened.committer.commit(group).unwrap();
+    opened.journal.note_durable(durable);
+}
+
+fn close(opened: Opened) {
+    opened.journal.close(opened.committer).unwrap();
+}
+
+#[test]
+fn payloads_come_back_in_order_on_a_real_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::new(folder.path().join("store")));
+    let payloads: Vec<Vec<u8>> = (0..300_u32).map(|number| vec![7; (number * 13 % 5000) as usize]).collect();
+    let mut first = open(Arc::clone(&disk) as Arc<_>, options(), &mut Collected::default()).unwrap();
+    let mut positions = Vec::new();
+    for payload in &payloads {
+        positions.push(staged(&mut first, payload));
+        commit(&mut first);
+        first.preparer.step().unwrap();
+    }
+    let read = first.reader.read_many(&positions).unwrap();
+    assert_eq!(read, payloads);
+    assert!(first.journal.segments().len() > 5);
+    close(first);
+
+    let mut collected = Collected::default();
+    let second = open(disk, options(), &mut collected).unwrap();
+
+    assert_eq!(collected.payloads, payloads);
+    assert_eq!(second.journal.next_lsn(), Lsn(301));
+    assert_eq!(second.report.frames_copied, 0);
+    let reversed: Vec<Position> = positions.iter().rev().copied().collect();
+    let reread = second.reader.read_many(&reversed).unwrap();
+    assert!(reread.iter().eq(payloads.iter().rev()));
+}
+
+#[test]
+fn an_empty_store_stays_small_and_is_not_grown_by_opening_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::new(folder.path()));
+    let full_size = Options::new([1; 16], 5);
+
+    for _ in 0..5 {
+        let mut opened =
+            open(Arc::clone(&disk) as Arc<_>, full_size.clone(), &mut Collected::default()).unwrap();
+        while opened.preparer.step().unwrap() == Step::Worked {}
+        close(opened);
+    }
+
+    let files: Vec<u64> = ["", "log", "checkpoint"]
+        .iter()
+        .flat_map(|name| std::fs::read_dir(folder.path().join(name)).unwrap())
+        .map(|entry| entry.unwrap().metadata().unwrap())
+        .filter(std::fs::Metadata::is_file)
+        .map(|metadata| metadata.len())
+        .collect();
+    assert!(files.len() <= 3, "{files:?}");
+    assert!(files.iter().sum::<u64>() <= 16 << 20, "{files:?}");
+}
+
+#[test]
+fn opening_and_closing_does_not_pile_up_files() {
+    let disk = SimDisk::new(1);
+    let mut world = World::new(disk.clone(), options(), Ledger::default());
+    world.open().unwrap();
+    world.run_all(&[Op::Stage(10), Op::Commit, Op::Reopen]).unwrap();
+    let before = disk.file_names().len();
+
+    world.run_all(&[Op::Reopen; 10]).unwrap();
+
+    assert_eq!(disk.file_names().len(), before);
+}
+
+#[test]
+fn a_payload_may_fill_a_segment_but_not_more() {
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    let largest = opened.journal.largest_payload();
+
+    let refused = opened.journal.stage(FrameBuffer::from(&vec![1; largest + 1][..]));
+    let position = staged(&mut opened, &vec![2; largest]);
+    commit(&mut opened);
+
+    assert!(matches!(refused, Err(Error::TooLarge { limit_bytes, .. }) if limit_bytes == largest));
+    assert_eq!(opened.reader.read(position).unwrap(), vec![2; largest]);
+}
+
+#[test]
+fn a_group_knows_its_size_and_its_last_payload() {
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    staged(&mut opened, b"one");
+    staged(&mut opened, b"two");
+
+    let group = opened.journal.take_group().unwrap();
+
+    assert_eq!(group.last_lsn(), Lsn(2));
+    assert_eq!(group.bytes(), 64 + 48 + 48);
+    assert!(opened.journal.take_group().is_none());
+}
+
+#[test]
+fn groups_out_of_order_end_the_journal() {
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    staged(&mut opened, b"one");
+    let first = opened.journal.take_group().unwrap();
+    staged(&mut opened, b"two");
+    let second = opened.journal.take_group().unwrap();
+
+    assert!(matches!(opened.committer.commit(second), Err(Error::Order { expected: 0, found: 1 })));
+    assert!(matches!(opened.committer.commit(first), Err(Error::Poisoned { .. })));
+}
+
+#[test]
+fn a_mark_is_written_once_and_only_for_news() {
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    opened.journal.mark().unwrap();
+    assert!(opened.journal.take_group().is_none());
+    staged(&mut opened, b"news");
+    commit(&mut opened);
+
+    opened.journal.mark().unwrap();
+    let group = opened.journal.take_group().unwrap();
+    assert_eq!(group.bytes(), 40);
+    opened.committer.commit(group).unwrap();
+
+    opened.journal.mark().unwrap();
+    assert!(opened.journal.take_group().is_none());
+}
+
+#[test]
+fn a_checkpoint_stands_for_what_came_before_it() {
+    let disk = SimDisk::new(1);
+    let (mut first, _) = opened(&disk);
+    staged(&mut first, b"covered");
+    commit(&mut first);
+    let cut = first.journal.checkpoint_cut();
+    first.journal.checkpoint_writer().write(&cut, b"state").unwrap();
+    assert_eq!(first.journal.log_bytes_since_checkpoint(), 0);
+    staged(&mut first, b"after");
+    close(first);
+
+    let (second, collected) = opened(&disk);
+
+    assert_eq!(collected.checkpoint, Some((Lsn(1), b"state".to_vec())));
+    assert_eq!(collected.payloads, [b"after".to_vec()]);
+    assert_eq!(second.report.checkpoint_lsn, Lsn(1));
+    assert_eq!(second.journal.log_bytes_since_checkpoint(), 48);
+}
+
+#[test]
+fn a_checkpoint_of_what_is_not_durable_is_refused() {
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    staged(&mut opened, b"not yet");
+    let cut = opened.journal.checkpoint_cut();
+
+    let refused = opened.journal.checkpoint_writer().write(&cut, b"");
+
+    assert!(matches!(refused, Err(Error::NotDurable { covered: Lsn(1), durable: Lsn(0) })));
+}
+
+#[test]
+fn only_two_checkpoints_are_kept() {
+    let disk = SimDisk::new(1);
+    let mut world = World::new(disk.clone(), options(), Ledger::default());
+    world.open().unwrap();
+
+    world.run_all(&[Op::Stage(10), Op::Checkpoint, Op::Checkpoint, Op::Checkpoint, Op::Reopen]).unwrap();
+    world.run(Op::Checkpoint).unwrap();
+
+    let checkpoints = disk.file_names().into_iter().filter(|name| name.starts_with("checkpoint/"));
+    assert_eq!(
+        checkpoints.collect::<Vec<_>>(),
+        ["checkpoint/0000000000000003.ckpt", "checkpoint/0000000000000004.ckpt"]
+    );
+}
+
+#[test]
+fn dead_segments_are_freed_only_below_a_checkpoint_and_then_recycled() {
+    let disk = SimDisk::new(1);
+    let (mut opened, _) = opened(&disk);
+    for _ in 0..4 {
+        staged(&mut opened, &[1; 40_000]);
+        commit(&mut opened);
+    }
+    let all: Vec<SegmentId> = opened.journal.segments().iter().map(|info| info.id).collect();
+    assert_eq!(opened.journal.retire(&all).unwrap(), 0, "no checkpoint covers them");
+    let cut = opened.journal.checkpoint_cut();
+    opened.journal.checkpoint_writer().write(&cut, b"").unwrap();
+
+    assert_eq!(opened.journal.retire(&all).unwrap(), 3, "all but the newest");
+
+    let position = Position { segment: all[0], offset: 4160 };
+    assert!(matches!(opened.reader.read(position), Err(Error::Gone { .. })));
+    while opened.preparer.step().unwrap() == Step::Worked {}
+    let segments = disk.file_names().into_iter().filter(|name| name.ends_with(".seg")).count();
+    assert!(segments <= 2, "the active one, and one that is ready: {:?}", disk.file_names());
+}
+
+#[test]
+fn a_full_segment_is_written_again_under_a_new_id() {
+    let disk = SimDisk::new(1);
+    let (mut opened, _) = opened(&disk);
+    // Given segments that were filled to the end ahead of the writer.
+    for _ in 0..3 {
+        staged(&mut opened, &[1; 50_000]);
+        commit(&mut opened);
+        while opened.preparer.step().unwrap() == Step::Worked {}
+    }
+    let cut = opened.journal.checkpoint_cut();
+    opened.journal.checkpoint_writer().write(&cut, b"").unwrap();
+    let dead: Vec<SegmentId> = opened.journal.segments().iter().map(|info| info.id).collect();
+    opened.journal.retire(&dead).unwrap();
+    while opened.preparer.step().unwrap() == Step::Worked {}
+    assert!(disk.file_names().iter().any(|name| name.ends_with(".spare")));
+    let creations = disk.calls(kew_journal::OperationKind::Create);
+
+    for _ in 0..2 {
+        staged(&mut opened, &[2; 50_000]);
+        commit(&mut opened);
+    }
+    while opened.preparer.step().unwrap() == Step::Worked {}
+
+    assert_eq!(disk.calls(kew_journal::OperationKind::Create), creations);
+}
+
+#[test]
+fn an_index_is_kept_until_the_segment_changes() {
+    let disk = SimDisk::new(1);
+    let (mut first, _) = opened(&disk);
+    staged(&mut first, b"one");
+    commit(&mut first);
+    let segment = first.journal.active_segment();
+    assert_eq!(first.reader.read_index(segment), None);
+    first.reader.write_index(segment, b"early").unwrap();
+    first.reader.write_index(segment, b"derived").unwrap();
+    assert_eq!(first.reader.read_index(segment).unwrap(), &b"derived"[..]);
+
+    staged(&mut first, b"two");
+
+    assert_eq!(first.reader.read_index(segment), None);
+}
+
+#[test]
+fn a_damaged_index_reads_as_none() {
+    let disk = SimDisk::new(1);
+    let (mut first, _) = opened(&disk);
+    staged(&mut first, b"one");
+    commit(&mut first);
+    let segment = first.journal.active_segment();
+    first.reader.write_index(segment, b"derived").unwrap();
+    let name = format!("log/{segment}.index");
+    let intact = disk.contents(&name).unwrap();
+
+    for at in 0..intact.len() {
+        let mut damaged = intact.clone();
+        damaged[at] ^= 4;
+        disk.overwrite(&name, &damaged);
+        assert_eq!(first.reader.read_index(segment), None, "byte {at}");
+    }
+    disk.overwrite(&name, &intact[..intact.len() - 1]);
+    assert_eq!(first.reader.read_index(segment), None);
+}
+
+#[test]
+fn readers_outlive_the_journal_and_steps_after_closing_do_nothing() {
+    let disk = SimDisk::new(1);
+    let (mut opened, _) = opened(&disk);
+    let position = staged(&mut opened, b"still here");
+    let writer = opened.journal.checkpoint_writer();
+    let cut = opened.journal.checkpoint_cut();
+    opened.journal.close(opened.committer).unwrap();
+
+    assert_eq!(opened.reader.read(position).unwrap(), &b"still here"[..]);
+    assert_eq!(opened.preparer.step().unwrap(), Step::Idle);
+    assert!(matches!(writer.write(&cut, b""), Err(Error::Closed)));
+}
