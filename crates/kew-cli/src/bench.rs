@@ -15,7 +15,6 @@
 
 mod answers;
 mod client;
-mod connection;
 mod disk;
 mod ledger;
 mod measure;

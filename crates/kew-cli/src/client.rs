@@ -3,11 +3,12 @@
 use core::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use kew_wire::access::{AccountView, Secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ureq::{Agent, Body, http::Response};
 
-use crate::target::{Secret, Target};
+use crate::target::Target;
 
 /// How long an administrative request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,17 +33,6 @@ struct Envelope<T> {
 struct Refusal {
     code: u32,
     message: String,
-}
-
-/// An account, as the server lists it.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Account {
-    /// Its id.
-    pub(crate) id: String,
-    /// Its name for people.
-    pub(crate) name: String,
-    /// When it was created, in the form of RFC 3339.
-    pub(crate) created_on: String,
 }
 
 impl Client {
@@ -73,13 +63,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub(crate) fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> anyhow::Result<T> {
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
-        let sent = request.header("content-type", "application/json").send(body.to_string());
+        let text = serde_json::to_string(body).context("the request has no JSON form")?;
+        let sent = request.header("content-type", "application/json").send(text);
         self.read(sent)?.context("the server's answer has no result")
     }
 
@@ -96,8 +83,23 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub(crate) fn accounts(&self) -> anyhow::Result<Vec<Account>> {
+    pub(crate) fn accounts(&self) -> anyhow::Result<Vec<AccountView>> {
         self.get("/kew/v1/accounts")
+    }
+
+    /// The account to use: the one given, else that of the environment, else the server's only one.
+    ///
+    /// # Errors
+    /// As [`Client::get`], and when the server has none or several.
+    pub(crate) fn account(&self, given: Option<&str>) -> anyhow::Result<String> {
+        let named = given.map(str::to_owned).or_else(|| std::env::var("CLOUDFLARE_ACCOUNT_ID").ok());
+        if let Some(account) = named.filter(|account| !account.is_empty()) {
+            return Ok(account);
+        }
+        match <[AccountView; 1]>::try_from(self.accounts()?) {
+            Ok([only]) => Ok(only.id),
+            Err(accounts) => bail!("the server has {} accounts: name one by --account", accounts.len()),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -105,7 +107,7 @@ impl Client {
     }
 
     fn authorization(&self) -> String {
-        format!("Bearer {}", self.token.expose())
+        format!("Bearer {}", self.token.reveal())
     }
 
     fn read<T: DeserializeOwned>(

@@ -1,3 +1,136 @@
-//! dev
-/// Where `kew dev` listens when it is not told, and where clients look for it.
+//! `kew dev`: a durable queue on this machine, for a laptop or a CI job, with one command.
+//!
+//! It is `kew serve` with three things decided: it listens on loopback only, a fixed token that everybody knows opens
+//! everything, and any account id is an alias of one fixed account (design §8.21). None of the three is stored: the
+//! token and the alias are a mode of this process. Queues named on the command line are made with a pull consumer;
+//! on a repeat they are found again, with their ids and messages.
+
+mod notice;
+mod queue_option;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use kew_model::{
+    AccountId, Broker, ConsumerKind, NewConsumer, NewQueue, Place, PullSettings, Queue, QueueSettings,
+};
+use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
+
+use crate::config::LogFormat;
+use crate::serving::{self, Service};
+use crate::store::Store;
+use crate::{logging, output, private_file};
+use notice::Notice;
+use queue_option::QueueOption;
+
+/// Where `kew dev` listens when it is not told, and where commands look for a server.
 pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:7790";
+/// The one account of `kew dev`: the same everywhere, so that it can be written into tests ("kew" over and over).
+const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
+/// The name of that account.
+const ACCOUNT_NAME: &str = "dev";
+/// The file with the settings that clients need.
+const ENVIRONMENT: &str = "dev.env";
+
+/// Serves a durable queue for development: loopback only, with a well-known token.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Queue to have, with a pull consumer; NAME=ID fixes its id (32 hex digits). May be given several times.
+    #[arg(long = "queue", value_name = "NAME[=ID]")]
+    queues: Vec<QueueOption>,
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "./.kew")]
+    data: PathBuf,
+    /// Loopback address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN_DEFAULT)]
+    listen: SocketAddr,
+    /// Threads that serve requests, 1-64; the store has its own.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: u16,
+    /// Log one line for each request.
+    #[arg(long)]
+    log_requests: bool,
+}
+
+impl Dev {
+    /// Serves until a signal.
+    ///
+    /// # Errors
+    /// An address that is not loopback or in use, a store that cannot be opened or that fails, and queues that cannot
+    /// be as asked.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        ensure!(
+            self.listen.ip().is_loopback(),
+            "--listen: {} can be reached from other machines, and the token of kew dev is known to everybody: use \
+             127.0.0.1, or kew serve",
+            self.listen
+        );
+        logging::start(
+            LogFormat::Text,
+            if self.log_requests { tracing::Level::INFO } else { tracing::Level::WARN },
+        )?;
+        serving::runtime(usize::from(self.threads))?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        let store = Store::open(&self.data)?;
+        if store.broker.account(ACCOUNT).is_none() {
+            let made = store.broker.create_account(Some(ACCOUNT), ACCOUNT_NAME.to_owned()).await;
+            made.context("cannot make the account")?;
+        }
+        for option in &self.queues {
+            have_queue(&store.broker, option).await.with_context(|| format!("--queue {option}"))?;
+        }
+        let queues = store.broker.queues(ACCOUNT);
+        let shown = self.shown(&queues);
+        let environment = self.data.join(ENVIRONMENT);
+        let settings = Settings {
+            access: Access::Development { token: DEVELOPMENT_TOKEN.to_owned(), account: ACCOUNT },
+            log_requests: self.log_requests,
+            ..Settings::default()
+        };
+        let announce = move |address| {
+            let notice = Notice { address, account: ACCOUNT, token: DEVELOPMENT_TOKEN, queues, shown };
+            private_file::replace(&environment, &notice.environment())?;
+            output::print(&notice.text(&environment))
+        };
+        Service { listen: self.listen, settings, store }.run(announce).await
+    }
+
+    /// The queue of the round trip: the first named, else the oldest.
+    fn shown(&self, queues: &[Arc<Queue>]) -> Option<Arc<Queue>> {
+        let named = self.queues.first();
+        let found = named.and_then(|option| queues.iter().find(|queue| queue.name == option.name));
+        found.or(queues.first()).cloned()
+    }
+}
+
+/// Finds or makes a queue, and gives it a pull consumer if it has no consumer.
+async fn have_queue(broker: &dyn Broker, option: &QueueOption) -> anyhow::Result<()> {
+    let queue = match broker.queue_named(ACCOUNT, option.name.as_str()) {
+        Some(queue) => {
+            if option.id.is_some_and(|id| id != queue.id) {
+                bail!("the queue exists with the id {}", queue.id);
+            }
+            queue
+        }
+        None => {
+            let new = NewQueue {
+                name: option.name.clone(),
+                id: option.id,
+                jurisdiction: None,
+                settings: QueueSettings::default(),
+            };
+            broker.create_queue(ACCOUNT, new).await?
+        }
+    };
+    if queue.consumer.is_none() {
+        let pull = ConsumerKind::HttpPull(PullSettings::default());
+        let place = Place { account: ACCOUNT, queue: queue.id };
+        broker.create_consumer(place, NewConsumer { kind: pull, dead_letter_queue: None }).await?;
+    }
+    Ok(())
+}

@@ -2,13 +2,24 @@
 //!
 //! It puts the parts together and decides nothing about queues: commands that serve open a store and hand it to the
 //! HTTP house; commands that administer or measure talk to a running server over HTTP. One file for each command;
-//! everything that is printed goes through `output`.
+//! everything that is printed goes through `output`, and an error is one line and a non-zero exit.
 
+mod account;
 mod bench;
+mod chance;
 mod client;
+mod clock;
+mod config;
+mod connection;
 mod dev;
+mod logging;
 mod output;
+mod private_file;
+mod serve;
+mod serving;
+mod store;
 mod target;
+mod token;
 
 use std::process::ExitCode;
 
@@ -24,12 +35,24 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure a server, or the disk.
+    /// Serve a durable queue for development: loopback only, with a well-known token.
+    Dev(dev::Dev),
+    /// Serve queues.
+    Serve(serve::Serve),
+    /// Manage the accounts of a running server.
+    Account(account::Account),
+    /// Manage the credentials of a running server.
+    Token(token::Token),
+    /// Measure a server under load, or the disk.
     Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Dev(dev) => dev.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Account(account) => account.run(),
+        Command::Token(token) => token.run(),
         Command::Bench(bench) => bench.run(),
     };
     match done {

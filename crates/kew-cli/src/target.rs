@@ -4,13 +4,12 @@
 //! for all of them (clients-and-workers §1.1, §2).
 
 use core::convert::Infallible;
-use core::fmt;
-use core::str::FromStr;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use kew_wire::access::Secret;
 
 use crate::dev;
 
@@ -28,16 +27,12 @@ pub(crate) struct Target {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Credential; else --token-file, KEW_TOKEN or CLOUDFLARE_API_TOKEN.
-    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file", value_parser = secret)]
     token: Option<Secret>,
     /// File that holds the credential, for example DIR/admin.token.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
 
 impl Target {
     /// The server's URL without a path and without a final slash.
@@ -87,38 +82,15 @@ impl Target {
         if let Some(path) = &self.token_file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read the token file {}", path.display()))?;
-            return Ok(Secret(text.trim().to_owned()));
+            return Ok(Secret::new(text.trim()));
         }
         let token = first_set(&TOKEN_VARIABLES);
-        token.map(Secret).context("no credential: give --token-file, --token, or set KEW_TOKEN")
+        token.map(Secret::new).context("no credential: give --token-file, --token, or set KEW_TOKEN")
     }
 }
 
-impl Secret {
-    /// The text itself, to be sent and nothing else.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl FromStr for Secret {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
 }
 
 fn first_set(names: &[&str]) -> Option<String> {
@@ -147,10 +119,5 @@ mod tests {
         for url in ["https://a", "a:1", "http://", "http://a/b", "http://user@a"] {
             assert!(target(url).origin().is_err(), "{url}");
         }
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        assert!(!format!("{:?}", Secret("hush".to_owned())).contains("hush"));
     }
 }

@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use anyhow::{Context, bail, ensure};
 
 use crate::bench::answers::{PullScanner, number_field};
-use crate::bench::connection::{Answer, Connection};
 use crate::bench::ledger::{Claim, Ledger};
 use crate::bench::measure::{Latencies, Stopwatch};
 use crate::bench::options::Plan;
 use crate::bench::requests::{AckRequest, PushRequest, pull_request};
+use crate::connection::{Answer, Connection};
 
 /// The longest a consumer waits for news before it looks again.
 const NEWS_WAIT: Duration = Duration::from_millis(2);

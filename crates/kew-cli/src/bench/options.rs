@@ -3,13 +3,15 @@
 use core::time::Duration;
 use std::net::SocketAddr;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
 use kew_model::Limits;
+use kew_wire::access::Secret;
 
 use crate::bench::requests::body_bytes_min;
 use crate::bench::{disk, run};
-use crate::target::{Secret, Target};
+use crate::client::Client;
+use crate::target::Target;
 
 /// Messages of a run that names neither a number nor a time.
 const MESSAGES_DEFAULT: u64 = 100_000;
@@ -71,7 +73,7 @@ pub(super) struct Latency {
 struct Load {
     #[command(flatten)]
     target: Target,
-    /// Account to use; else CLOUDFLARE_ACCOUNT_ID, else the first that the token may list.
+    /// Account to use; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Id of an empty queue with an http_pull consumer; without it one is created, and deleted at the end.
@@ -225,10 +227,7 @@ impl Load {
         let token = target.token()?;
         let address = target.address()?;
         ensure!(self.queue.is_some() || !self.no_check, "--no-check needs --queue: nothing is created there");
-        let account = match self.account.clone().or_else(|| std::env::var("CLOUDFLARE_ACCOUNT_ID").ok()) {
-            Some(account) => account,
-            None => run::first_account(&target).context("no --account was given")?,
-        };
+        let account = Client::new(&target)?.account(self.account.as_deref())?;
         let run_key = format!("{:08x}", rand::random::<u32>());
         let (queue, owns_queue) = match &self.queue {
             Some(queue) => (queue.clone(), false),

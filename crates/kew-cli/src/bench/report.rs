@@ -71,15 +71,11 @@ struct Written<'a> {
 
 impl Report {
     fn messages_per_second(&self) -> f64 {
-        self.totals_of_phase() as f64 / self.elapsed.as_secs_f64()
-    }
-
-    fn totals_of_phase(&self) -> u64 {
-        self.totals.pushed
+        self.totals.pushed as f64 / self.elapsed.as_secs_f64()
     }
 
     fn server_cpu_seconds_per_million(&self) -> Option<f64> {
-        Some(self.server_cpu?.as_secs_f64() * 1e6 / self.totals_of_phase().max(1) as f64)
+        Some(self.server_cpu?.as_secs_f64() * 1e6 / self.totals.pushed.max(1) as f64)
     }
 
     /// The report as JSON.
@@ -95,7 +91,7 @@ impl Report {
             generator_threads: plan.threads,
             warm_up_messages: plan.warm_up_messages,
             elapsed_seconds: self.elapsed.as_secs_f64(),
-            messages: self.totals_of_phase(),
+            messages: self.totals.pushed,
             messages_per_second: self.messages_per_second(),
             requests: self.tally.requests(),
             requests_per_second: self.tally.requests() as f64 / self.elapsed.as_secs_f64(),
@@ -130,7 +126,7 @@ impl Report {
             format!(
                 "{}: {} messages of {} bytes ({}) in {seconds:.2} s, {} producers, {} consumers, {} a request",
                 plan.workload,
-                self.totals_of_phase(),
+                self.totals.pushed,
                 plan.body_bytes,
                 plan.body_kind.name(),
                 plan.producers,
@@ -202,4 +198,56 @@ fn add_row(table: &mut Table, name: &str, latencies: &Latencies) {
     let values = [of.p50_microseconds, of.p90_microseconds, of.p99_microseconds, of.p99_9_microseconds];
     row.extend(values.into_iter().chain([of.max_microseconds]).map(|value| format!("{value:.0} µs")));
     table.add_row(row);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::options::BodyKind;
+
+    fn report(totals: Totals, backlog: u64) -> Report {
+        let mut plan = Plan::for_test(BodyKind::Text, 100);
+        plan.check = true;
+        Report {
+            plan,
+            elapsed: Duration::from_secs(2),
+            tally: Tally::new(),
+            totals,
+            backlog: Some(backlog),
+            server_cpu: Some(Duration::from_secs(1)),
+            generator_cpu: Duration::from_millis(10),
+        }
+    }
+
+    const RIGHT: Totals = Totals { pushed: 500_000, pulled: 500_000, acked: 500_000, doubled: 0, foreign: 0 };
+
+    #[test]
+    fn right_books_pass_and_each_wrong_one_is_told() {
+        report(RIGHT, 0).verdict().unwrap();
+        for (totals, backlog, told) in [
+            (RIGHT, 3, "the backlog at the end"),
+            (Totals { foreign: 1, ..RIGHT }, 0, "has not pushed"),
+            (Totals { doubled: 1, pulled: 500_001, ..RIGHT }, 0, "more than once"),
+            (Totals { pulled: 499_999, ..RIGHT }, 0, "499999 came"),
+            (Totals { acked: 499_999, ..RIGHT }, 0, "499999 acked"),
+        ] {
+            let refused = report(totals, backlog).verdict().unwrap_err().to_string();
+            assert!(refused.contains(told), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_come_twice_when_a_lease_has_expired() {
+        let mut twice = report(Totals { doubled: 1, pulled: 500_001, acked: 500_001, ..RIGHT }, 0);
+        twice.tally.held_nanoseconds_max = u64::MAX;
+        twice.verdict().unwrap();
+    }
+
+    #[test]
+    fn rates_are_of_the_measured_part() {
+        let read: serde_json::Value = serde_json::from_str(&report(RIGHT, 0).json()).unwrap();
+        assert_eq!(read["messages_per_second"], 250_000.0);
+        assert_eq!(read["server_cpu_seconds_per_million"], 2.0);
+        assert_eq!(read["passed"], true);
+    }
 }

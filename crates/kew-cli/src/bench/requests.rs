@@ -153,7 +153,7 @@ fn open_head(plan: &Plan, verb: &str) -> Vec<u8> {
         plan.account,
         plan.queue,
         plan.address,
-        plan.token.expose()
+        plan.token.reveal()
     )
     .into_bytes()
 }

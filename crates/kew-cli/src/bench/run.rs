@@ -143,15 +143,6 @@ fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
     Ok(LocalSet::new().block_on(&runtime, future))
 }
 
-/// The id of the first account that the credential may list.
-///
-/// # Errors
-/// When the server cannot be asked or has none.
-pub(super) fn first_account(target: &Target) -> anyhow::Result<String> {
-    let accounts = Client::new(target)?.accounts()?;
-    Ok(accounts.into_iter().next().context("the server has no account")?.id)
-}
-
 /// Creates a queue for a run, with a pull consumer; returns its id.
 ///
 /// # Errors

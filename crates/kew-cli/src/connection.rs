@@ -1,7 +1,7 @@
-//! One kept-alive HTTP/1.1 connection, as plain as the load needs it: one request, one answer with a content length.
+//! One kept-alive HTTP/1.1 connection, as plain as a load generator wants it: a request, an answer with a length.
 //!
 //! The answer is read into one growing buffer that is used again, and scanned for the end of its head; nothing is
-//! parsed that the load does not ask for.
+//! parsed that nobody asks for.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -20,18 +20,18 @@ const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A connection that stays open from request to request.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// The answer to a request.
 #[derive(Debug)]
-pub(super) struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The HTTP status.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {
@@ -39,7 +39,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the server does not accept.
-    pub(super) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream =
             TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
@@ -50,7 +50,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection breaks or the answer is not HTTP with a content length.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.send(request).await.context("cannot send")?;
         let mut filled = 0;
         let head = loop {

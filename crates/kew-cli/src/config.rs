@@ -1,0 +1,136 @@
+//! The settings of `kew serve`: defaults, then `kew.toml`, then `KEW_…` variables, then flags; the last one wins.
+//!
+//! One table ([`settings`]) names every setting; the keys of the file, the variables, the flags, their help, and the
+//! listing of `--print-config` are all made from it. What is written is read as text first, with its origin, and then
+//! becomes a typed [`Configuration`], so that an error can say where a bad value came from. An unknown key is an
+//! error that names the nearest known one.
+
+mod flags;
+mod layers;
+mod nearest;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use kew_wire::messages::{BodyEncoding, JsonBodies};
+
+pub(crate) use flags::Flags;
+use layers::Layered;
+
+use crate::output;
+
+/// What `kew serve` runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Configuration {
+    /// The store's folder.
+    pub(crate) data: PathBuf,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Whether to listen on more than loopback without encryption.
+    pub(crate) allow_plaintext: bool,
+    /// Threads that serve requests.
+    pub(crate) threads: usize,
+    /// The most connections at a time.
+    pub(crate) connections_max: usize,
+    /// Which JSON bodies are taken.
+    pub(crate) json_bodies: JsonBodies,
+    /// How JSON bodies are shown to pullers.
+    pub(crate) pull_json_encoding: BodyEncoding,
+    /// The form of log lines.
+    pub(crate) log_format: LogFormat,
+    /// The least important lines that are logged.
+    pub(crate) log_level: tracing::Level,
+    /// Whether each request is logged.
+    pub(crate) log_requests: bool,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings as they were written, each with its origin.
+#[derive(Debug)]
+pub(crate) struct Written(Layered);
+
+impl Written {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// An unreadable file, unknown keys, or a value that is no value of its setting.
+    pub(crate) fn read(flags: &Flags) -> anyhow::Result<Self> {
+        let mut layered = Layered::defaults();
+        layered.add_file(flags.file())?;
+        layered.add_environment(std::env::vars_os())?;
+        layered.add_flags(flags.values())?;
+        Ok(Self(layered))
+    }
+
+    /// The listing of `--print-config`: each key, its value and its origin.
+    pub(crate) fn listing(&self) -> String {
+        let mut table = output::table(&["key", "value", "origin"]);
+        for (setting, value) in self.0.iter() {
+            table.add_row([setting.key, &value.text, &value.origin.to_string()]);
+        }
+        table.to_string()
+    }
+
+    /// The settings as they are meant.
+    ///
+    /// # Errors
+    /// A value that is no value of its setting, with its origin.
+    pub(crate) fn configuration(&self) -> anyhow::Result<Configuration> {
+        let values = &self.0;
+        Ok(Configuration {
+            data: PathBuf::from(values.text("data")),
+            listen: values.parse("listen")?,
+            allow_plaintext: values.parse("allow_plaintext")?,
+            threads: values.parse("threads")?,
+            connections_max: values.parse("connections_max")?,
+            json_bodies: if values.text("json_bodies") == "strict" {
+                JsonBodies::Strict
+            } else {
+                JsonBodies::Any
+            },
+            pull_json_encoding: match values.text("pull_json_encoding") {
+                "plain" => BodyEncoding::Plain,
+                _ => BodyEncoding::Base64,
+            },
+            log_format: if values.text("log_format") == "json" { LogFormat::Json } else { LogFormat::Text },
+            log_level: values.parse("log_level")?,
+            log_requests: values.parse("log_requests")?,
+        })
+    }
+}
+
+impl Layered {
+    fn parse<T>(&self, key: &str) -> anyhow::Result<T>
+    where
+        T: core::str::FromStr<Err: core::error::Error + Send + Sync + 'static>,
+    {
+        let value = self.value(key);
+        value.text.parse().with_context(|| format!("{key}: cannot read {:?} ({})", value.text, value.origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let written = Written(Layered::defaults());
+        let configuration = written.configuration().unwrap();
+        assert!(configuration.listen.ip().is_loopback());
+        assert_eq!(configuration.threads, 2);
+        for line in written.listing().lines().skip(1) {
+            assert!(line.trim_end().ends_with("default"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The table of settings.
+
+use core::ops::RangeInclusive;
+
+use anyhow::{Context, ensure};
+
+use crate::dev;
+
+/// A setting: one line of the table.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its key in `kew.toml`. In upper case after `KEW_` it is the variable, with hyphens after `--` the flag.
+    pub(crate) key: &'static str,
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Its value when nobody says.
+    pub(crate) default: &'static str,
+    /// What it means, for the help text.
+    pub(crate) help: &'static str,
+}
+
+/// What a setting holds.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A path.
+    Path,
+    /// An IP address and a port.
+    Address,
+    /// `true` or `false`; as a flag it takes no value and means `true`.
+    Switch,
+    /// A whole number of this range.
+    Count(RangeInclusive<u64>),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// Every setting, in the order of help and listing.
+pub(crate) const SETTINGS: [Setting; 10] = [
+    Setting { key: "data", kind: Kind::Path, default: "./kew-data", help: "Folder of the store" },
+    Setting {
+        key: "listen",
+        kind: Kind::Address,
+        default: dev::LISTEN_DEFAULT,
+        help: "Address to listen on; port 0 takes a free one",
+    },
+    Setting {
+        key: "allow_plaintext",
+        kind: Kind::Switch,
+        default: "false",
+        help: "Listen on more than loopback although nothing is encrypted, for example behind a proxy that ends TLS",
+    },
+    Setting {
+        key: "threads",
+        kind: Kind::Count(1..=64),
+        default: "2",
+        help: "Threads that serve requests, 1-64; the store has its own",
+    },
+    Setting {
+        key: "connections_max",
+        kind: Kind::Count(1..=1_000_000),
+        default: "4096",
+        help: "The most connections at a time, 1-1000000; less if the process may open fewer files",
+    },
+    Setting {
+        key: "json_bodies",
+        kind: Kind::Choice(&["any", "strict"]),
+        default: "any",
+        help: "JSON bodies to take: any value, or strict (objects and arrays only, as the vendor does)",
+    },
+    Setting {
+        key: "pull_json_encoding",
+        kind: Kind::Choice(&["base64", "plain"]),
+        default: "base64",
+        help: "How pulls show JSON bodies: base64 (as the vendor documents) or plain",
+    },
+    Setting {
+        key: "log_format",
+        kind: Kind::Choice(&["text", "json"]),
+        default: "text",
+        help: "Form of log lines: text or json",
+    },
+    Setting {
+        key: "log_level",
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: "info",
+        help: "The least important lines to log: error, warn, info, debug or trace",
+    },
+    Setting {
+        key: "log_requests",
+        kind: Kind::Switch,
+        default: "false",
+        help: "Log one line for each request",
+    },
+];
+
+impl Setting {
+    /// The variable's name.
+    pub(crate) fn variable(&self) -> String {
+        format!("KEW_{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The flag's name, without its hyphens.
+    pub(crate) fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Checks a written value.
+    ///
+    /// # Errors
+    /// What the setting holds, when the text is nothing such.
+    pub(crate) fn check(&self, text: &str) -> anyhow::Result<()> {
+        match &self.kind {
+            Kind::Path => ensure!(!text.is_empty(), "is a path, not an empty text"),
+            Kind::Address => {
+                let read = text.parse::<std::net::SocketAddr>();
+                read.with_context(|| format!("is an address as 127.0.0.1:7790, not {text:?}"))?;
+            }
+            Kind::Switch => ensure!(matches!(text, "true" | "false"), "is true or false, not {text:?}"),
+            Kind::Count(range) => {
+                let (least, most) = (range.start(), range.end());
+                let fits = text.parse().is_ok_and(|count: u64| range.contains(&count));
+                ensure!(fits, "is a whole number, {least} to {most}, not {text:?}");
+            }
+            Kind::Choice(words) => {
+                ensure!(words.contains(&text), "is one of {}, not {text:?}", words.join(", "));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_distinct_and_defaults_fit() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(SETTINGS[..index].iter().all(|other| other.key != setting.key), "{}", setting.key);
+            setting.check(setting.default).unwrap();
+        }
+    }
+
+    #[test]
+    fn values_of_another_kind_are_refused() {
+        let setting = |key| SETTINGS.iter().find(|setting| setting.key == key).unwrap();
+        for (key, text) in [
+            ("listen", "localhost"),
+            ("allow_plaintext", "yes"),
+            ("threads", "0"),
+            ("threads", "1.5"),
+            ("log_format", "xml"),
+            ("data", ""),
+        ] {
+            assert!(setting(key).check(text).is_err(), "{key} {text}");
+        }
+    }
+}

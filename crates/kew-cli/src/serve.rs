@@ -1,0 +1,113 @@
+//! `kew serve`: the real server.
+//!
+//! The first start makes one account and an admin token. The token is written to a file that only its owner may read
+//! before the store learns of it, so that a crash in between leaves no token that nobody holds; nothing prints it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet};
+use kew_server::{Access, Settings};
+use kew_wire::access::Credential;
+
+use crate::config::{Configuration, Flags, Written};
+use crate::serving::{self, Service};
+use crate::store::Store;
+use crate::{logging, output, private_file};
+
+/// The file of the first admin token.
+const ADMIN_TOKEN: &str = "admin.token";
+/// The name of the first account and of its token.
+const FIRST_ACCOUNT: &str = "default";
+const FIRST_TOKEN: &str = "first admin";
+
+/// Serves queues. Settings come from defaults, then the settings file, then KEW_ variables, then flags.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// What is known of the account that a server without accounts was given.
+struct Start {
+    account: Arc<Account>,
+    token_file: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Serves until a signal.
+    ///
+    /// # Errors
+    /// Bad settings, a store that cannot be opened or that fails, a port in use.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let written = Written::read(&self.flags)?;
+        let configuration = written.configuration()?;
+        if self.flags.prints_config() {
+            return output::print(&written.listing());
+        }
+        ensure!(
+            configuration.listen.ip().is_loopback() || configuration.allow_plaintext,
+            "listen: {} can be reached from other machines, and nothing would be encrypted: put a proxy that ends \
+             TLS in front and give --allow-plaintext, or listen on 127.0.0.1",
+            configuration.listen
+        );
+        logging::start(configuration.log_format, configuration.log_level)?;
+        serving::runtime(configuration.threads)?.block_on(serve(configuration))
+    }
+}
+
+async fn serve(configuration: Configuration) -> anyhow::Result<()> {
+    let store = Store::open(&configuration.data)?;
+    let start = first_start(&store).await?;
+    let folder = store.folder.clone();
+    let settings = Settings {
+        access: Access::Tokens,
+        connections_max: configuration.connections_max,
+        json_bodies: configuration.json_bodies,
+        pull_json_encoding: configuration.pull_json_encoding,
+        log_requests: configuration.log_requests,
+        ..Settings::default()
+    };
+    let service = Service { listen: configuration.listen, settings, store };
+    service.run(move |address| announce(&start, &folder, address)).await
+}
+
+/// Makes an account if there is none, and an admin token if no token opens any account.
+async fn first_start(store: &Store) -> anyhow::Result<Start> {
+    let broker = &store.broker;
+    let account = match broker.accounts().into_iter().next() {
+        Some(account) => account,
+        None => {
+            broker.create_account(None, FIRST_ACCOUNT.to_owned()).await.context("cannot make an account")?
+        }
+    };
+    if broker.accounts().iter().any(|account| !broker.tokens(account.id).is_empty()) {
+        return Ok(Start { account, token_file: None });
+    }
+    let credential = Credential::mint(&*store.chance);
+    let path = store.folder.join(ADMIN_TOKEN);
+    private_file::replace(&path, &format!("{}\n", credential.secret.reveal()))?;
+    let token = NewToken {
+        id: credential.id,
+        name: FIRST_TOKEN.to_owned(),
+        hash: credential.hash,
+        email: None,
+        scopes: ScopeSet::default().with(Scope::Admin),
+        queues: QueuePattern::All,
+        expires_on: None,
+    };
+    broker.create_token(account.id, token).await.context("cannot make the admin token")?;
+    Ok(Start { account, token_file: Some(path) })
+}
+
+fn announce(start: &Start, folder: &std::path::Path, address: SocketAddr) -> anyhow::Result<()> {
+    let mut lines = vec![format!("Kew serves on http://{address}/client/v4 from {}", folder.display())];
+    if let Some(path) = &start.token_file {
+        lines.push(format!("admin token  in {} (readable by its owner alone)", path.display()));
+    }
+    lines.push(format!("account id   {}", start.account.id));
+    output::print(&lines.join("\n"))
+}

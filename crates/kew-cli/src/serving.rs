@@ -1,0 +1,168 @@
+//! What `kew dev` and `kew serve` have in common: a store behind the HTTP house, from the first answer to the last.
+//!
+//! ```text
+//!   bind ─▶ run ─▶ ask /healthz ─▶ announce ─▶ wait ─┬─ SIGTERM, SIGINT ─▶ drain ─▶ close the store ─▶ exit 0
+//!                                                   └─ the store failed ─▶ drain ────────────────▶ exit 1
+//! ```
+//!
+//! * Nothing is announced before the server has answered a request.
+//! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once.
+//! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
+
+use core::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use kew_embedded::Embedded;
+use kew_model::Broker;
+use kew_server::{Server, Settings};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::connection::Connection;
+use crate::output;
+use crate::store::Store;
+
+/// How long the server may take to answer its first request.
+const READY_WAIT: Duration = Duration::from_secs(10);
+/// Files that the process needs for other things than connections.
+const FILES_RESERVED: u64 = 128;
+
+/// The runtime of a serving process.
+///
+/// # Errors
+/// When the system grants no threads.
+pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).max_blocking_threads(threads).thread_name("kew-http").enable_all();
+    builder.build().context("cannot start the server's threads")
+}
+
+/// What to serve, and where.
+pub(crate) struct Service {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// How.
+    pub(crate) settings: Settings,
+    /// What lies behind.
+    pub(crate) store: Store,
+}
+
+impl Service {
+    /// Serves the store until a signal or a failure; `announce` is called once, with the real address, when the server
+    /// answers.
+    ///
+    /// # Errors
+    /// A port in use, a store that failed, a second signal.
+    pub(crate) async fn run(
+        self,
+        announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut signals = Signals::listen()?;
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let (broker, server) = self.server();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut running = tokio::spawn(server.run(listener, async move {
+            // An error means that the sender is gone, which asks for the same.
+            let _ = stopped.await;
+        }));
+        first_answer(address).await?;
+        announce(address)?;
+        let failure = tokio::select! {
+            ended = &mut running => {
+                ended.context("the server panicked")?;
+                bail!("the server ended by itself");
+            }
+            name = signals.next() => {
+                tracing::info!(signal = name, "draining");
+                None
+            }
+            cause = broker.failure() => Some(cause),
+        };
+        drop(stop);
+        tokio::select! {
+            ended = running => ended.map(drop).context("the server panicked while draining")?,
+            name = signals.next() => {
+                // Whatever hangs must not hang this: nothing is dropped or joined any more.
+                output::print_error(&anyhow!("stopped at once by a second signal ({name})"));
+                std::process::exit(1);
+            }
+        }
+        match failure {
+            Some(cause) => bail!("the store failed and was not closed; a restart recovers it: {cause}"),
+            None => broker.close().await.context("cannot close the store"),
+        }
+    }
+
+    fn server(self) -> (Embedded, Server) {
+        let Self { mut settings, store, .. } = self;
+        settings.connections_max = within_file_limit(settings.connections_max);
+        let broker: Arc<dyn Broker> = Arc::new(store.broker.clone());
+        (store.broker, Server::new(broker, store.clock, store.chance, store.keys, settings))
+    }
+}
+
+/// The two signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Asks the server for a sign of life.
+async fn first_answer(address: SocketAddr) -> anyhow::Result<()> {
+    let reachable = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let ask = async {
+        let mut connection = Connection::open(SocketAddr::new(reachable, address.port())).await?;
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let answer = connection.ask(request.as_bytes()).await?;
+        ensure!(answer.status == 200, "the server answers its own question with {}", answer.status);
+        Ok(())
+    };
+    tokio::time::timeout(READY_WAIT, ask).await.context("the server does not answer")?
+}
+
+/// As many connections as asked for, or as the process may open files; the soft limit is raised for them.
+fn within_file_limit(asked: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let Some(soft) = limit.current else { return asked };
+    let wanted = asked as u64 + FILES_RESERVED;
+    let granted = limit.maximum.map_or(wanted, |hard| hard.min(wanted)).max(soft);
+    let mut raised = limit;
+    raised.current = Some(granted);
+    let files = if setrlimit(Resource::Nofile, raised).is_ok() { granted } else { soft };
+    let room = usize::try_from(files.saturating_sub(FILES_RESERVED)).unwrap_or(usize::MAX).max(1);
+    if room < asked {
+        tracing::warn!(
+            asked,
+            granted = room,
+            "fewer connections than asked for: the limit of open files is low"
+        );
+    }
+    room.min(asked)
+}

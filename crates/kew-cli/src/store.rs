@@ -1,0 +1,102 @@
+//! The store's folder: opened once, with the keys that seal lease ids beside it.
+//!
+//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use kew_embedded::{Embedded, OpenError, Options};
+use kew_journal::RealDisk;
+use kew_model::{Chance, Clock};
+use kew_wire::lease_id::KeyRing;
+
+use crate::chance::SystemChance;
+use crate::clock::SystemClock;
+use crate::private_file;
+
+/// The file of the lease keys.
+const KEYS: &str = "keys";
+/// The file that the journal holds a lock on.
+const LOCK: &str = "LOCK";
+
+/// An open store.
+pub(crate) struct Store {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// The engine.
+    pub(crate) broker: Embedded,
+    /// The keys of lease ids.
+    pub(crate) keys: KeyRing,
+    /// The time that all of it goes by.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The source of its ids and secrets.
+    pub(crate) chance: Arc<dyn Chance>,
+}
+
+impl Store {
+    /// Opens the store in a folder, which is made when absent.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written to, that another process has open, that holds something else, that is
+    /// from a newer Kew, or that is damaged.
+    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+        let disk = Arc::new(RealDisk::new(folder));
+        let opened = Embedded::open(disk, Options::default(), Arc::clone(&clock), Arc::clone(&chance));
+        let broker = opened.map_err(|error| explain(folder, error))?;
+        tracing::info!(report = ?broker.report(), "the store is open");
+        let keys = read_or_make_keys(folder, &*chance)?;
+        Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
+    }
+}
+
+fn read_or_make_keys(folder: &Path, chance: &dyn Chance) -> anyhow::Result<KeyRing> {
+    let path = folder.join(KEYS);
+    if let Some(text) = private_file::read(&path)? {
+        return KeyRing::parse(&text).with_context(|| format!("cannot use {}", path.display()));
+    }
+    let keys = KeyRing::generate(chance);
+    private_file::replace(&path, &keys.format())?;
+    Ok(keys)
+}
+
+fn explain(folder: &Path, error: OpenError) -> anyhow::Error {
+    let holder = holder(folder).map_or_else(String::new, |process| format!(" (process {process})"));
+    anyhow!("cannot open the store in {}: {error}{holder}", folder.display())
+}
+
+/// The process that holds a lock on the folder, as far as the system tells.
+fn holder(folder: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(folder.join(LOCK)).ok()?.ino();
+    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, inode)
+}
+
+/// Finds the process in lines as `1: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF`.
+fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let kind = fields.next()?;
+        let process = fields.nth(2)?.parse().ok()?;
+        let locked: u64 = fields.next()?.rsplit(':').next()?.parse().ok()?;
+        (kind == "FLOCK" && locked == inode).then_some(process)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_found_by_the_file() {
+        let locks = "1: POSIX  ADVISORY  READ 11 08:01:99 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF\n";
+        assert_eq!(holder_in(locks, 1234), Some(4242));
+        assert_eq!(holder_in(locks, 99), None);
+    }
+}

@@ -1,0 +1,202 @@
+//! `kew token`: the credentials of a running server.
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use kew_model::{Clock, Milliseconds, Scope};
+use kew_wire::access::{NewTokenRequest, TokenView};
+
+use crate::client::Client;
+use crate::clock::SystemClock;
+use crate::output;
+use crate::target::Target;
+
+/// Manages the credentials of a running server; the credential in use needs the admin scope.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Create a token and show it, this once.
+    Create(Create),
+    /// List the tokens, without their secrets.
+    List(Common),
+    /// Revoke a token: from now on it opens nothing.
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+struct Create {
+    /// What the token may do: push, consume, read, write or admin; several with commas, or the flag again.
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = scope)]
+    scopes: Vec<Scope>,
+    /// Name for people, at most 255 bytes.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Open this queue only, whatever its name.
+    #[arg(long = "queue", value_name = "ID", conflicts_with = "queue_prefix")]
+    queue_id: Option<String>,
+    /// Open only queues whose current name starts so.
+    #[arg(long, value_name = "TEXT")]
+    queue_prefix: Option<String>,
+    /// When it ends: a moment as 2027-01-31T00:00:00Z, or a time from now as 30d, 12h or 45m.
+    #[arg(long = "expires", value_name = "WHEN")]
+    expires_on: Option<String>,
+    /// Make a key for X-Auth-Email and X-Auth-Key that goes with this address, in place of a Bearer token.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Revoke {
+    /// Id of the token, as listed.
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Account; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON and not a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Token {
+    /// Asks the server and prints its answer.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.action {
+            Action::Create(create) => create.run(),
+            Action::List(common) => {
+                let (client, path) = common.open()?;
+                show(&client.get::<Vec<TokenView>>(&path)?, common.json)
+            }
+            Action::Revoke(Revoke { id, common }) => {
+                let (client, path) = common.open()?;
+                client.delete(&format!("{path}/{id}"))?;
+                if common.json {
+                    return output::print(&output::json(&serde_json::json!({ "revoked": id })));
+                }
+                output::print(&format!("revoked {id}"))
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self) -> anyhow::Result<()> {
+        let expires_on = self.expires_on.as_deref().map(|when| moment(when, &SystemClock::start()));
+        let request = NewTokenRequest {
+            name: self.name,
+            scopes: self.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
+            queue_id: self.queue_id,
+            queue_prefix: self.queue_prefix,
+            expires_on: expires_on.transpose()?,
+            email: self.email,
+        };
+        let (client, path) = self.common.open()?;
+        let token: TokenView = client.post(&path, &request)?;
+        if self.common.json {
+            return output::print(&output::json(&token));
+        }
+        show(core::slice::from_ref(&token), false)?;
+        let secret = token.secret.as_deref().context("the server's answer has no secret")?;
+        output::print(&format!("\nShown this once:\n{secret}"))
+    }
+}
+
+impl Common {
+    fn open(&self) -> anyhow::Result<(Client, String)> {
+        let client = Client::new(&self.target)?;
+        let account = client.account(self.account.as_deref())?;
+        Ok((client, format!("/kew/v1/accounts/{account}/tokens")))
+    }
+}
+
+fn show(tokens: &[TokenView], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::print(&output::json(&tokens));
+    }
+    let heads = ["token id", "name", "scopes", "queues", "e-mail", "created on", "expires on"];
+    let mut table = output::table(&heads);
+    for token in tokens {
+        let queues = match (&token.queue_id, &token.queue_prefix) {
+            (Some(id), _) => id.clone(),
+            (None, Some(prefix)) => format!("{prefix}…"),
+            (None, None) => "all".to_owned(),
+        };
+        table.add_row([
+            token.id.as_str(),
+            &token.name,
+            &token.scopes.join(","),
+            &queues,
+            token.email.as_deref().unwrap_or("-"),
+            &token.created_on,
+            token.expires_on.as_deref().unwrap_or("never"),
+        ]);
+    }
+    output::print(&table.to_string())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::from_name(text).ok_or_else(|| "a scope is push, consume, read, write or admin".to_owned())
+}
+
+/// A moment as the server reads it: one written in full stays as it is, a time from now is added to `clock`.
+fn moment(when: &str, clock: &dyn Clock) -> anyhow::Result<String> {
+    if kew_wire::timestamp_of(when).is_some() {
+        return Ok(when.to_owned());
+    }
+    let split = when.len().saturating_sub(1);
+    let read = when.get(..split).zip(when.get(split..)).and_then(|(count, unit)| {
+        let milliseconds = match unit {
+            "d" => 86_400_000,
+            "h" => 3_600_000,
+            "m" => 60_000,
+            _ => return None,
+        };
+        count.parse::<u32>().ok().map(|count| Milliseconds(u64::from(count) * milliseconds))
+    });
+    let length = read.with_context(|| {
+        format!("--expires: a moment as 2027-01-31T00:00:00Z or a time as 30d, 12h or 45m, not {when:?}")
+    })?;
+    Ok(kew_wire::rfc3339(clock.now().after(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use kew_model::Timestamp;
+
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp(1_700_000_000_000)
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_moment_or_a_time_from_now() {
+        let of = |when| kew_wire::timestamp_of(&moment(when, &Still).unwrap());
+        assert_eq!(of("2d"), Some(Timestamp(1_700_172_800_000)));
+        assert_eq!(of("45m"), Some(Timestamp(1_700_002_700_000)));
+        assert_eq!(moment("2027-01-31T00:00:00Z", &Still).unwrap(), "2027-01-31T00:00:00Z");
+        for when in ["", "d", "-1d", "1w", "1.5h", "tomorrow", "ä"] {
+            assert!(moment(when, &Still).is_err(), "{when}");
+        }
+    }
+}

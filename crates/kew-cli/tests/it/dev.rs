@@ -1,0 +1,121 @@
+//! `kew dev`: what it prints works, and a repeat finds everything again.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::http::{ask, messages};
+use crate::kew::{Kew, QUEUE, complaint, folder, run};
+
+/// A setting of `dev.env`.
+fn setting(kew: &Kew, name: &str) -> String {
+    let text = std::fs::read_to_string(kew.file("dev.env")).unwrap();
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("{name} in {text}")).to_owned()
+}
+
+fn bash(script: &str) -> String {
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_printed_round_trip_works_as_pasted() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    // Given the lines between the two headings, as somebody would copy them.
+    let (_, rest) = kew.notice.split_once("with curl\n").unwrap();
+    let (script, _) = rest.split_once("\nClients").unwrap();
+    // When they are pasted.
+    let answers = bash(script);
+    // Then each of the three answers is a success, and the message was pulled and acked.
+    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 3);
+    assert!(answers.iter().all(|answer| answer["success"] == true), "{answers:?}");
+    assert_eq!(answers[1]["result"]["messages"][0]["body"], "hello");
+    assert_eq!(answers[2]["result"]["ackCount"], 1);
+    kew.stop();
+}
+
+#[test]
+fn the_environment_of_the_clients_is_printed_and_written() {
+    let folder = folder();
+    let kew = Kew::start(folder.path(), &["dev", "--queue", &format!("my-jobs={QUEUE}")]);
+    let base = format!("{}/client/v4", kew.url);
+    assert_eq!(setting(&kew, "CLOUDFLARE_BASE_URL"), base);
+    assert_eq!(setting(&kew, "CLOUDFLARE_API_BASE_URL"), base);
+    assert_eq!(setting(&kew, "KEW_QUEUE_ID_MY_JOBS"), QUEUE);
+    let file = kew.file("dev.env");
+    for line in std::fs::read_to_string(&file).unwrap().lines() {
+        assert!(kew.notice.contains(&format!("export {line}")), "{line}");
+    }
+    // The file can be sourced, and the admin commands of the binary go by it as well.
+    let script =
+        format!("set -a; source {}; {} account list --json", file.display(), env!("CARGO_BIN_EXE_kew"));
+    let accounts: Value = serde_json::from_str(&bash(&script)).unwrap();
+    assert_eq!(accounts[0]["id"], setting(&kew, "CLOUDFLARE_ACCOUNT_ID").as_str());
+    kew.stop();
+}
+
+#[test]
+fn a_repeat_finds_the_same_queue_and_its_messages() {
+    let folder = folder();
+    let first = Kew::start(folder.path(), &["dev", "--queue", "jobs"]);
+    let (account, token) =
+        (setting(&first, "CLOUDFLARE_ACCOUNT_ID"), setting(&first, "CLOUDFLARE_API_TOKEN"));
+    let queue = setting(&first, "KEW_QUEUE_ID_JOBS");
+    let place = (account.as_str(), queue.as_str());
+    let pushed = messages(&first.url, &token, place, "", r#"{"body":"kept","content_type":"text"}"#);
+    assert_eq!(pushed.status, 200, "{}", pushed.body);
+    let lease = messages(&first.url, &token, place, "/pull", "");
+    let lease_id = lease.result()["messages"][0]["lease_id"].as_str().unwrap().to_owned();
+    messages(&first.url, &token, place, "", r#"{"body":"waiting","content_type":"text"}"#).result();
+    first.stop();
+
+    let second = Kew::start(folder.path(), &["dev", "--queue", "jobs"]);
+    assert_eq!(setting(&second, "KEW_QUEUE_ID_JOBS"), queue);
+    let pulled = messages(&second.url, &token, place, "/pull", r#"{"batch_size":10}"#);
+    let bodies: Vec<_> = pulled.result()["messages"].as_array().unwrap().iter().map(|m| &m["body"]).collect();
+    assert_eq!(bodies, ["waiting"], "the leased one is not given out again");
+    let acked =
+        messages(&second.url, &token, place, "/ack", &format!(r#"{{"acks":[{{"lease_id":"{lease_id}"}}]}}"#));
+    assert_eq!(acked.result()["ackCount"], 1, "a lease of before the restart is good");
+    second.stop();
+}
+
+#[test]
+fn an_id_can_be_fixed_but_not_changed() {
+    let folder = folder();
+    Kew::dev(folder.path()).stop();
+    let other = "--queue=jobs=11111111111111111111111111111111";
+    let arguments = ["dev", other, "--listen", "127.0.0.1:0", "--data", "store"];
+    let text = complaint(&run(folder.path(), &arguments));
+    assert!(text.contains(&format!("the queue exists with the id {QUEUE}")), "{text}");
+}
+
+#[test]
+fn any_account_is_an_alias_and_any_email_goes_with_the_key() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let token = setting(&kew, "CLOUDFLARE_API_TOKEN");
+    let url = format!("{}/client/v4/accounts/{QUEUE}/queues", kew.url);
+    let listed = ask(&url, &[("x-auth-email", "any@example.com"), ("x-auth-key", &token)], None);
+    assert_eq!(listed.result()[0]["queue_id"], QUEUE);
+    let refused = ask(&url, &[("authorization", "Bearer another")], None);
+    assert_eq!((refused.status, refused.code()), (401, 10_000));
+    kew.stop();
+}
+
+#[test]
+fn several_queues_are_made_and_all_can_be_pulled_from() {
+    let folder = folder();
+    let kew = Kew::start(folder.path(), &["dev", "--queue", "one", "--queue", "two", "--queue", "one"]);
+    let (account, token) = (setting(&kew, "CLOUDFLARE_ACCOUNT_ID"), setting(&kew, "CLOUDFLARE_API_TOKEN"));
+    for name in ["KEW_QUEUE_ID_ONE", "KEW_QUEUE_ID_TWO"] {
+        let queue = setting(&kew, name);
+        let pulled = messages(&kew.url, &token, (&account, &queue), "/pull", "{}");
+        assert_eq!(pulled.result()["message_backlog_count"], 0);
+    }
+    kew.stop();
+}

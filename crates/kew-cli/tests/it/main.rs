@@ -1,0 +1,13 @@
+//! The binary as its users meet it: started, spoken to over a real socket, stopped by signals.
+//!
+//! Every test has its own folder and a free port, takes the printed address as the sign that the server is ready, and
+//! stops only the process that it started.
+
+mod bench;
+mod config;
+mod dev;
+mod http;
+mod kew;
+mod refused;
+mod serve;
+mod tokens;

@@ -1,0 +1,149 @@
+//! Accounts and tokens, from the command line to what they open.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::http::{ask, messages};
+use crate::kew::{Kew, complaint, folder, printed, run};
+
+/// A server with its account, and the admin commands on it.
+struct House {
+    folder: tempfile::TempDir,
+    kew: Kew,
+    account: String,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = folder();
+        let kew = Kew::serve(folder.path(), &[]);
+        let mut house = Self { folder, kew, account: String::new() };
+        house.account = house.admin(&["account", "list"])[0]["id"].as_str().unwrap().to_owned();
+        house
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs an admin command with `--json` and the first admin token.
+    fn admin(&self, command: &[&str]) -> Value {
+        let file = self.kew.file("admin.token");
+        let more = ["--json", "--url", &self.kew.url, "--token-file", file.to_str().unwrap()];
+        let output = run(self.path(), &[command, &more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&printed(&output)).unwrap()
+    }
+
+    fn token(&self, more: &[&str]) -> (String, String) {
+        let made = self.admin(&[&["token", "create"], more].concat());
+        (made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
+    }
+
+    /// Makes a queue with a pull consumer; returns its id.
+    fn queue(&self, name: &str) -> String {
+        let token = std::fs::read_to_string(self.kew.file("admin.token")).unwrap();
+        let authorization = format!("Bearer {}", token.trim());
+        let headers = [("authorization", authorization.as_str())];
+        let url = format!("{}/client/v4/accounts/{}/queues", self.kew.url, self.account);
+        let made = ask(&url, &headers, Some(&format!(r#"{{"queue_name":"{name}"}}"#)));
+        let id = made.result()["queue_id"].as_str().unwrap().to_owned();
+        ask(&format!("{url}/{id}/consumers"), &headers, Some(r#"{"type":"http_pull"}"#)).result();
+        id
+    }
+
+    /// The statuses of a push, a pull and an empty ack.
+    fn statuses(&self, token: &str, queue: &str) -> [u16; 3] {
+        let ask =
+            |verb, body| messages(&self.kew.url, token, (self.account.as_str(), queue), verb, body).status;
+        [ask("", r#"{"body":1}"#), ask("/pull", ""), ask("/ack", "{}")]
+    }
+}
+
+#[test]
+fn a_token_opens_what_its_scopes_say() {
+    let house = House::new();
+    let queue = house.queue("jobs");
+    for (scopes, expected) in [
+        ("push", [200, 403, 403]),
+        ("consume", [403, 200, 200]),
+        ("push,consume", [200, 200, 200]),
+        ("read", [403, 403, 403]),
+        ("admin", [200, 200, 200]),
+    ] {
+        let (_, secret) = house.token(&["--scope", scopes]);
+        assert_eq!(house.statuses(&secret, &queue), expected, "{scopes}");
+    }
+    house.kew.stop();
+}
+
+#[test]
+fn a_token_opens_only_the_queues_of_its_pattern() {
+    let house = House::new();
+    let (mine, other) = (house.queue("mail-in"), house.queue("jobs"));
+    let (_, exact) = house.token(&["--scope", "push,consume", "--queue", &mine]);
+    let (_, prefix) = house.token(&["--scope", "push,consume", "--queue-prefix", "mail-"]);
+    for secret in [exact, prefix] {
+        assert_eq!(house.statuses(&secret, &mine), [200, 200, 200]);
+        assert_eq!(house.statuses(&secret, &other), [404, 404, 404], "as if it were not there");
+    }
+    house.kew.stop();
+}
+
+#[test]
+fn a_revoked_or_expired_token_opens_nothing() {
+    let house = House::new();
+    let queue = house.queue("jobs");
+    let (id, secret) = house.token(&["--scope", "push,consume", "--name", "worker", "--expires", "30d"]);
+    assert_eq!(house.statuses(&secret, &queue), [200, 200, 200]);
+    let listed = house.admin(&["token", "list"]);
+    let listed = listed.as_array().unwrap().iter().find(|token| token["id"] == id.as_str()).unwrap();
+    assert_eq!(listed["name"], "worker");
+    assert!(listed["secret"].is_null() && listed["expires_on"].is_string(), "{listed}");
+    house.admin(&["token", "revoke", &id]);
+    assert_eq!(house.statuses(&secret, &queue), [401, 401, 401]);
+
+    let (_, expired) = house.token(&["--scope", "push", "--expires", "0m"]);
+    assert_eq!(house.statuses(&expired, &queue), [401, 401, 401]);
+    house.kew.stop();
+}
+
+#[test]
+fn a_legacy_key_goes_with_its_address_alone() {
+    let house = House::new();
+    house.queue("jobs");
+    let (_, key) = house.token(&["--scope", "read", "--email", "ops@example.com"]);
+    let url = format!("{}/client/v4/accounts/{}/queues", house.kew.url, house.account);
+    let status = |email| ask(&url, &[("x-auth-email", email), ("x-auth-key", &key)], None).status;
+    assert_eq!((status("ops@example.com"), status("eve@example.com")), (200, 401));
+    house.kew.stop();
+}
+
+#[test]
+fn accounts_are_apart() {
+    let house = House::new();
+    let queue = house.queue("jobs");
+    let made = house.admin(&["account", "create", "second"]);
+    let second = made[0]["id"].as_str().unwrap();
+    let (_, secret) = house.token(&["--scope", "push,consume,read", "--account", second]);
+    let statuses = house.statuses(&secret, &queue);
+    assert!(statuses.iter().all(|status| [403, 404].contains(status)), "{statuses:?}");
+    assert_eq!(house.admin(&["account", "list"]).as_array().unwrap().len(), 2);
+    house.kew.stop();
+}
+
+#[test]
+fn admin_commands_need_an_admin_token_and_a_server() {
+    let house = House::new();
+    let (_, secret) = house.token(&["--scope", "push,consume,read,write"]);
+    let list = |url: &str| run(house.path(), &["account", "list", "--url", url, "--token", &secret]);
+    let refused = complaint(&list(&house.kew.url));
+    assert!(refused.contains("[code: 10000]"), "{refused}");
+    assert!(!refused.contains(&secret));
+    let url = house.kew.url.clone();
+    house.kew.stop();
+    let folder = folder();
+    let away = complaint(&run(folder.path(), &["account", "list", "--url", &url, "--token", "x"]));
+    assert!(away.contains(&format!("cannot ask {url}")), "{away}");
+}
