@@ -11,6 +11,7 @@
 mod pairing;
 mod runner;
 mod script;
+mod shrink;
 mod strategy;
 
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -39,14 +40,17 @@ pub fn find_difference<A: Subject, B: Subject>(
     make_a: impl Fn() -> A,
     make_b: impl Fn() -> B,
 ) -> Option<String> {
-    let config =
-        Config { cases, max_shrink_iters: shrinks_max, failure_persistence: None, ..Config::default() };
-    let found = TestRunner::new(config)
-        .run(&strategy::script(), |script| compare(&script, make_a(), make_b()).map_err(TestCaseError::fail));
+    let config = Config { cases, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
+    let run = |script: &Script| compare(script, make_a(), make_b());
+    let found =
+        TestRunner::new(config).run(&strategy::script(), |script| run(&script).map_err(TestCaseError::fail));
     match found {
         Ok(()) => None,
-        Err(TestError::Fail(difference, script)) => Some(format!("{difference}\nafter the script\n{script}")),
         Err(TestError::Abort(reason)) => Some(format!("the search was given up: {reason}")),
+        Err(TestError::Fail(difference, script)) => {
+            let (difference, script) = shrink::shortest(script, difference.to_string(), shrinks_max, run);
+            Some(format!("{difference}\nafter the script\n{script}"))
+        }
     }
 }
 

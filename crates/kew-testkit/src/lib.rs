@@ -4,10 +4,12 @@
 //! * [`Oracle`] is a naive broker in memory: the meaning of the queue, in the plainest words.
 //! * [`exercise`] is the suite that every broker passes, and [`broker_suite!`] makes a test of each of its cases.
 //! * [`equivalence`] drives two brokers by the same random scripts and compares every answer.
+//! * [`history`] judges from outside what clients of a server saw.
 
 pub mod equivalence;
 pub mod exercise;
 mod fixed_chance;
+pub mod history;
 mod manual_clock;
 mod oracle;
 mod subject;

@@ -80,7 +80,8 @@ impl State {
         Ok(pulled)
     }
 
-    /// Acks first, then retries, each entry judged after the ones before it.
+    /// Acks first, then retries, each entry judged after the ones before it. Messages that a settlement exhausts leave
+    /// in the order of their sequences, as all do that are exhausted in one moment; so retries are judged in that order.
     pub(super) fn settle(
         &mut self,
         moment: &Moment<'_>,
@@ -89,9 +90,11 @@ impl State {
     ) -> Result<Settled, Error> {
         let held = self.held_mut(place)?;
         let acks = settlement.acks.iter().map(|lease| ack(held, *lease)).collect();
-        let mut retries = Vec::new();
-        for retry in &settlement.retries {
-            retries.push(self.retry(moment, place, *retry)?);
+        let mut by_message: Vec<_> = settlement.retries.iter().enumerate().collect();
+        by_message.sort_by_key(|(_, retry)| retry.lease.message);
+        let mut retries = vec![RetryOutcome::Gone; by_message.len()];
+        for (index, retry) in by_message {
+            retries[index] = self.retry(moment, place, *retry)?;
         }
         Ok(Settled { acks, retries })
     }

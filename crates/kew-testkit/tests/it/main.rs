@@ -1,5 +1,6 @@
 //! The testkit put to itself.
 
 mod flawed;
+mod history;
 mod oracle;
 mod test_of_tests;
