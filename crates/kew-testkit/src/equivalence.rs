@@ -14,6 +14,8 @@ mod script;
 mod shrink;
 mod strategy;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 use crate::subject::Subject;
@@ -41,7 +43,10 @@ pub fn find_difference<A: Subject, B: Subject>(
     make_b: impl Fn() -> B,
 ) -> Option<String> {
     let config = Config { cases, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
-    let run = |script: &Script| compare(script, make_a(), make_b());
+    let run = |script: &Script| {
+        let compared = catch_unwind(AssertUnwindSafe(|| compare(script, make_a(), make_b())));
+        compared.unwrap_or_else(|_| Err("a broker panicked, as the log tells".to_owned()))
+    };
     let found =
         TestRunner::new(config).run(&strategy::script(), |script| run(&script).map_err(TestCaseError::fail));
     match found {

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod catalog;
 pub mod changed;
+pub mod concurrency;
 pub mod consumers;
 pub mod dead_letter;
 pub mod delay;

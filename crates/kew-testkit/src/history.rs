@@ -126,7 +126,7 @@ pub struct History {
     queues: HashMap<String, QueueRules>,
     pushes: HashMap<String, Push>,
     deliveries: Vec<Delivery>,
-    /// When pulls were sent whose answer never came, by queue: each may have leased anything.
+    /// When pulls were sent whose answer never came, by queue and in order: each may have leased anything.
     lost_pulls: HashMap<String, Vec<Duration>>,
     acks: HashMap<String, Vec<Settled>>,
     retries: HashMap<String, Vec<Settled>>,
@@ -169,7 +169,8 @@ impl History {
 
     /// A pull without an answer: it may have leased messages that nobody saw.
     pub fn lost_pull(&mut self, queue: &str, invoked: Duration) {
-        self.lost_pulls.entry(queue.to_owned()).or_default().push(invoked);
+        let sent = self.lost_pulls.entry(queue.to_owned()).or_default();
+        sent.insert(sent.partition_point(|earlier| *earlier <= invoked), invoked);
     }
 
     /// An ack. One that was answered with a warning changed nothing, so it is [`Learned::Failed`].

@@ -9,7 +9,7 @@ use crate::wait::wait;
 use crate::{FixedChance, Oracle};
 
 /// A broker under test, with its clock, that can be closed and opened again.
-pub trait Subject: Sized {
+pub trait Subject: Sized + Sync {
     /// The broker as it is open now.
     fn broker(&self) -> Arc<dyn Broker>;
 

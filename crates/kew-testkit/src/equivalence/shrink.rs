@@ -27,7 +27,7 @@ struct Search<F> {
 }
 
 impl<F: Fn(&Script) -> Result<(), String>> Search<F> {
-    /// Keeps the steps if they still fail. A broker that panics would end the search, so it is not run again.
+    /// Keeps the steps if they still fail, be it in another way.
     fn try_with(&mut self, steps: Vec<Step>) -> bool {
         if self.tries_left == 0 {
             return false;

@@ -174,6 +174,11 @@ macro_rules! broker_cases {
                 a_closed_broker_refuses,
                 many_restarts_change_nothing,
             }
+            concurrency {
+                pullers_get_different_messages,
+                acks_at_once_remove_one_message_once,
+                pushers_and_pullers_lose_nothing,
+            }
             changed {
                 a_push_keeps_the_promise,
                 the_end_of_a_delay_keeps_the_promise,

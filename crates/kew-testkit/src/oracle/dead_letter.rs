@@ -5,32 +5,25 @@ use kew_model::{Error, Place, Queue, QueueNumber, QueueSettings, Sequence, Times
 use super::Moment;
 use super::state::{Held, Message, State};
 
-/// A lease that has ended.
-type Due = (Timestamp, QueueNumber, Sequence, Place);
-
 impl State {
-    /// Ends every lease whose time is over, the earliest first.
+    /// Ends every lease whose time is over: the earliest first, then by queue and sequence. No lease begins by another
+    /// one's end, so one look finds them all.
     pub(super) fn settle_due(&mut self, moment: &Moment<'_>) {
-        while let Some((deadline, _, sequence, place)) = self.first_due(moment.now) {
-            let delay = match self.held(place) {
-                Ok(held) => held.queue.consumer.as_ref().map(|consumer| consumer.kind.retry_delay()),
-                Err(_) => None,
-            };
-            let available_at = deadline.after(delay.unwrap_or_default());
-            let failed = self.fail(moment, place, sequence, deadline, available_at);
+        let mut due: Vec<(Timestamp, QueueNumber, Sequence, Place)> = Vec::new();
+        for held in &self.queues {
+            for (sequence, message) in &held.messages {
+                if let Some(deadline) = message.leased_until.filter(|deadline| *deadline <= moment.now) {
+                    due.push((deadline, held.queue.number, *sequence, held.place()));
+                }
+            }
+        }
+        due.sort_by_key(|(deadline, number, sequence, _)| (*deadline, *number, *sequence));
+        for (deadline, _, sequence, place) in due {
+            let consumer = self.held(place).ok().and_then(|held| held.queue.consumer.as_ref());
+            let delay = consumer.map(|consumer| consumer.kind.retry_delay()).unwrap_or_default();
+            let failed = self.fail(moment, place, sequence, deadline, deadline.after(delay));
             debug_assert_eq!(failed, Ok(()), "a queue with a lease exists");
         }
-    }
-
-    fn first_due(&self, now: Timestamp) -> Option<Due> {
-        let leases = self.queues.iter().flat_map(|held| {
-            held.messages.iter().filter_map(|(sequence, message)| {
-                Some((message.leased_until?, held.queue.number, *sequence, held.place()))
-            })
-        });
-        leases
-            .filter(|(deadline, ..)| *deadline <= now)
-            .min_by_key(|(deadline, number, sequence, _)| (*deadline, *number, *sequence))
     }
 
     /// Ends the lease of a message unacknowledged, at the moment `failed_at`: back into the queue at `available_at`, or,

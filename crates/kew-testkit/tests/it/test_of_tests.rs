@@ -53,7 +53,7 @@ fn a_difference_is_told_with_a_short_script() {
     .unwrap();
 
     assert!(told.contains("Push"), "{told}");
-    assert!(told.lines().count() < 30, "{told}");
+    assert!(told.lines().count() < 15, "{told}");
 }
 
 #[test]
