@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::frame::{read_u32, read_u64};
-use crate::pool::write_new_file;
+use crate::pool::write_all;
 use crate::position::{Lsn, Position, SegmentId, SegmentInfo};
 use crate::shared::{CHECKPOINT_FOLDER, FORMAT_MAJOR, FORMAT_MINOR, Shared, locked};
 
@@ -201,7 +201,7 @@ impl CheckpointWriter {
         let temporary = format!("{name}.tmp");
         let file = disk.create(&temporary).map_err(|source| Error::disk("create", &temporary, source))?;
         let head = cut.encode(&self.shared.store_id, number, payload);
-        write_new_file(&*file, &temporary, &[IoSlice::new(&head), IoSlice::new(payload)], 0)?;
+        write_all(&*file, &temporary, &[IoSlice::new(&head), IoSlice::new(payload)], 0)?;
         file.sync().map_err(|source| Error::disk("sync", &temporary, source))?;
         disk.rename(&temporary, name).map_err(|source| Error::disk("rename", &temporary, source))?;
         let synced = disk.sync_folder(CHECKPOINT_FOLDER);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Error;
+use crate::pool::write_all;
 use crate::position::Lsn;
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -87,16 +88,16 @@ impl Committer {
 
     fn commit_part(&mut self, part: &Part) -> Result<(), Error> {
         let segment = &part.segment;
+        let file = segment.file()?;
         segment.claim(&part.range);
         let slices: Vec<IoSlice<'_>> = part.frames.iter().map(|frame| IoSlice::new(frame)).collect();
-        let wanted: usize = part.frames.iter().map(Bytes::len).sum();
-        write_all(segment, &slices, part.range.start, wanted)?;
+        write_all(&*file, &segment.name(), &slices, u64::from(part.range.start))?;
         if self.skips_sync() {
             return Ok(());
         }
         segment.in_turn(|| {
             self.shared.alive()?;
-            segment.file.sync().map_err(|source| Error::disk("sync", &segment.name(), source))
+            file.sync().map_err(|source| Error::disk("sync", &segment.name(), source))
         })
     }
 
@@ -111,20 +112,4 @@ impl Committer {
     const fn skips_sync(&mut self) -> bool {
         false
     }
-}
-
-/// Writes the slices, `wanted` bytes in all, or fails.
-pub(crate) fn write_all(
-    segment: &Segment,
-    slices: &[IoSlice<'_>],
-    offset: u32,
-    wanted: usize,
-) -> Result<(), Error> {
-    let failed = |source| Error::disk("write", &segment.name(), source);
-    let written = segment.file.write_at(slices, u64::from(offset)).map_err(failed)?;
-    if written == wanted {
-        return Ok(());
-    }
-    let text = format!("only {written} of {wanted} bytes were written");
-    Err(failed(std::io::Error::new(std::io::ErrorKind::WriteZero, text)))
 }

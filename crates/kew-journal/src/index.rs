@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::frame::{read_u32, read_u64};
-use crate::pool::write_new_file;
+use crate::pool::write_all;
 use crate::position::SegmentId;
 use crate::segment::{Segment, index_name};
 use crate::shared::{FORMAT_MAJOR, FORMAT_MINOR, Shared};
@@ -43,7 +43,7 @@ pub(crate) fn write(shared: &Shared, segment: &Segment, blob: &[u8]) -> Result<(
     }
     .map_err(|source| Error::disk("create", &temporary, source))?;
     let header = header(&shared.store_id, segment.id, segment.end_offset(), blob);
-    write_new_file(&*file, &temporary, &[IoSlice::new(&header), IoSlice::new(blob)], 0)?;
+    write_all(&*file, &temporary, &[IoSlice::new(&header), IoSlice::new(blob)], 0)?;
     file.sync().map_err(|source| Error::disk("sync", &temporary, source))?;
     shared.disk.rename(&temporary, &name).map_err(|source| Error::disk("rename", &temporary, source))
 }

@@ -265,7 +265,9 @@ impl Journal {
             if bytes + HEADER_BYTES <= active.size_bytes - self.tail.end_offset {
                 return Ok(());
             }
+            let sealed = Arc::clone(active);
             self.push(Kind::Seal, FrameBuffer::with_capacity(0))?;
+            self.shared.handles.may_close(&sealed);
         }
         let segment = self.next_segment().map_err(|error| self.shared.poison(error))?;
         let previous = Previous {

@@ -17,6 +17,7 @@ mod committer;
 mod disk;
 mod error;
 mod frame;
+mod handles;
 mod index;
 mod journal;
 mod options;

@@ -110,9 +110,9 @@ fn name_segment(
     let segment_bytes = shared.segment_bytes;
     let header = SegmentHeader { id, segment_bytes, settled_end: BLOCK_BYTES, file_bytes: filled_to };
     let block = header.encode(&shared.store_id);
-    write_new_file(&*file, temporary, &[IoSlice::new(&block)], 0)?;
+    write_all(&*file, temporary, &[IoSlice::new(&block)], 0)?;
     publish(shared, &*file, temporary, id)?;
-    Ok(Segment::new(header, &shared.store_id, file, BLOCK_BYTES, filled_to))
+    Ok(Segment::new(shared, header, Some(file), BLOCK_BYTES, filled_to))
 }
 
 /// Syncs a finished file, gives it its `.seg` name, and makes the name durable.
@@ -132,8 +132,8 @@ pub(crate) fn sync_folder(shared: &Shared) -> Result<(), Error> {
     shared.disk.sync_folder(LOG_FOLDER).map_err(|source| Error::disk("sync", LOG_FOLDER, source))
 }
 
-/// Writes the slices to a file nobody else knows yet, or fails.
-pub(crate) fn write_new_file(
+/// Writes the slices, all of them, or fails.
+pub(crate) fn write_all(
     file: &dyn DiskFile,
     name: &str,
     slices: &[IoSlice<'_>],

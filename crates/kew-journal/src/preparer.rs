@@ -9,8 +9,8 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::committer::write_all;
 use crate::error::Error;
+use crate::pool::write_all;
 use crate::segment::Segment;
 use crate::shared::{Shared, locked};
 
@@ -78,7 +78,8 @@ impl Preparer {
     }
 
     /// Writes zeros over the range and syncs them, so that no commit has to allocate blocks there.
-    fn fill(&self, segment: &Segment, range: &Range<u32>) -> Result<(), Error> {
+    fn fill(&self, segment: &Arc<Segment>, range: &Range<u32>) -> Result<(), Error> {
+        let file = segment.file()?;
         let mut slices = Vec::new();
         let mut left = range.len();
         while left > 0 {
@@ -86,11 +87,11 @@ impl Preparer {
             slices.push(IoSlice::new(&ZEROS[..count]));
             left -= count;
         }
-        write_all(segment, &slices, range.start, range.len())?;
+        write_all(&*file, &segment.name(), &slices, u64::from(range.start))?;
         segment.in_turn(|| {
             // This sync may be the one that meets a failure of the committer's bytes, so it ends the journal
             // before the committer gets its turn (J9), even on a full volume.
-            let synced = segment.file.sync();
+            let synced = file.sync();
             synced.map_err(|source| self.shared.poison(Error::disk("sync", &segment.name(), source)))
         })
     }

@@ -134,11 +134,11 @@ fn not_a_frame(segment: &Segment, offset: u32) -> Error {
     Error::damage(&segment.name(), u64::from(offset), "no intact frame begins here")
 }
 
-fn fetch(segment: &Segment, offset: u32, bytes: u32) -> Result<Bytes, Error> {
+fn fetch(segment: &Arc<Segment>, offset: u32, bytes: u32) -> Result<Bytes, Error> {
     let bytes = bytes.min(segment.size_bytes.saturating_sub(offset));
     let mut buffer = vec![0; bytes as usize];
     let count = segment
-        .file
+        .file()?
         .read_at(&mut buffer, u64::from(offset))
         .map_err(|source| Error::disk("read", &segment.name(), source))?;
     buffer.truncate(count);
@@ -146,7 +146,7 @@ fn fetch(segment: &Segment, offset: u32, bytes: u32) -> Result<Bytes, Error> {
 }
 
 /// The payload at `offset`, out of `bytes` that begin at `start`, or by a read of its own if it reaches further.
-fn read_in(segment: &Segment, bytes: &Bytes, start: u32, offset: u32) -> Result<Bytes, Error> {
+fn read_in(segment: &Arc<Segment>, bytes: &Bytes, start: u32, offset: u32) -> Result<Bytes, Error> {
     let bytes = bytes.get((offset - start) as usize..).map_or_else(Bytes::new, |rest| bytes.slice_ref(rest));
     let room = segment.size_bytes.saturating_sub(offset).saturating_sub(HEADER_BYTES);
     let stated = payload_bytes(&bytes, segment.seed, offset).filter(|bytes| *bytes <= room);

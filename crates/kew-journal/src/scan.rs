@@ -3,6 +3,8 @@
 //! The window is 1 MiB and grows only for a frame that is longer, so a scan costs large sequential reads and
 //! bounded memory. A length field is believed only as far as it stays inside the range that is scanned.
 
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::frame::{Decoded, FRAME_VERSION, HEADER_BYTES, Header, decode, frame_bytes, payload_bytes};
 use crate::position::Lsn;
@@ -23,7 +25,7 @@ pub(crate) enum Found<'a> {
 
 /// Walks the frames of a range of a segment.
 pub(crate) struct Scanner<'a> {
-    segment: &'a Segment,
+    segment: &'a Arc<Segment>,
     offset: u32,
     limit: u32,
     window: Vec<u8>,
@@ -31,7 +33,7 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(segment: &'a Segment, offset: u32, limit: u32) -> Self {
+    pub(crate) fn new(segment: &'a Arc<Segment>, offset: u32, limit: u32) -> Self {
         let limit = limit.min(segment.size_bytes);
         Self { segment, offset, limit, window: Vec::new(), window_start: offset }
     }
@@ -89,7 +91,7 @@ impl<'a> Scanner<'a> {
         let room = (self.limit - offset) as usize;
         self.window.resize(bytes.max(WINDOW_BYTES).min(room), 0);
         self.window_start = offset;
-        let read = self.segment.file.read_at(&mut self.window, u64::from(offset));
+        let read = self.segment.file()?.read_at(&mut self.window, u64::from(offset));
         let count = read.map_err(|source| Error::disk("read", &self.segment.name(), source))?;
         self.window.truncate(count);
         Ok(count)
@@ -118,7 +120,7 @@ impl Ahead {
 
 /// Looks for intact frames at every multiple of 8 from `offset` to the end of the file. What stands between them
 /// may be anything, a message that imitates frames included: it costs a few nanoseconds per step.
-pub(crate) fn look_ahead(segment: &Segment, offset: u32) -> Result<Ahead, Error> {
+pub(crate) fn look_ahead(segment: &Arc<Segment>, offset: u32) -> Result<Ahead, Error> {
     let mut scanner = Scanner::new(segment, offset, segment.size_bytes);
     let mut ahead = Ahead::default();
     while scanner.limit.saturating_sub(scanner.offset) >= HEADER_BYTES {

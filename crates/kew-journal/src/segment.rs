@@ -6,6 +6,7 @@
 //! never overlap (J8), and syncs under one lock, so that a failed sync of the one is never hidden from the other
 //! (J9).
 
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,8 +14,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::frame::{Seed, read_u32, read_u64};
+use crate::handles::Handles;
 use crate::position::SegmentId;
-use crate::shared::{FORMAT_MAJOR, FORMAT_MINOR, locked};
+use crate::shared::{FORMAT_MAJOR, FORMAT_MINOR, Shared, locked};
 
 /// Size of the header block, and where the first frame begins, in bytes.
 pub(crate) const BLOCK_BYTES: u32 = 4096;
@@ -107,7 +109,9 @@ impl SegmentHeader {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) id: SegmentId,
-    pub(crate) file: Arc<dyn DiskFile>,
+    handles: Arc<Handles>,
+    /// The open file, if it is open.
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
     pub(crate) seed: Seed,
     pub(crate) size_bytes: u32,
     /// Where the staged part of the log ends in this segment.
@@ -129,18 +133,20 @@ struct Ranges {
 }
 
 impl Segment {
-    /// An open file whose blocks exist up to `filled_to` and whose log ends at `end_offset`.
+    /// A segment whose blocks exist up to `filled_to` and whose log ends at `end_offset`. With `file` it stays
+    /// open until [`Handles::may_close`] is called for it.
     pub(crate) fn new(
+        shared: &Shared,
         header: SegmentHeader,
-        store_id: &[u8; 16],
-        file: Arc<dyn DiskFile>,
+        file: Option<Arc<dyn DiskFile>>,
         end_offset: u32,
         filled_to: u32,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: header.id,
-            file,
-            seed: Seed::new(store_id, header.id),
+            handles: Arc::clone(&shared.handles),
+            file: Mutex::new(file),
+            seed: Seed::new(&shared.store_id, header.id),
             size_bytes: header.segment_bytes,
             end_offset: AtomicU32::new(end_offset),
             ranges: Mutex::new(Ranges { claimed_to: end_offset, filled_to, filling: None }),
@@ -151,6 +157,28 @@ impl Segment {
 
     pub(crate) fn name(&self) -> String {
         segment_name(self.id)
+    }
+
+    /// The open file; opens it if need be.
+    pub(crate) fn file(self: &Arc<Self>) -> Result<Arc<dyn DiskFile>, Error> {
+        let mut slot = locked(&self.file);
+        if let Some(file) = &*slot {
+            return Ok(Arc::clone(file));
+        }
+        let opened = self.handles.disk.open(&self.name());
+        let file = opened.map_err(|source| match source.kind() {
+            // It was retired, and removed while this reader held it.
+            io::ErrorKind::NotFound => Error::Gone { segment: self.id },
+            _ => Error::disk("open", &self.name(), source),
+        })?;
+        *slot = Some(Arc::clone(&file));
+        drop(slot);
+        self.handles.may_close(self);
+        Ok(file)
+    }
+
+    pub(crate) fn close_file(&self) {
+        locked(&self.file).take();
     }
 
     pub(crate) fn end_offset(&self) -> u32 {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::disk::{Disk, FolderLock};
 use crate::error::Error;
+use crate::handles::Handles;
 use crate::pool::Pool;
 use crate::position::{Lsn, SegmentId};
 use crate::segment::Segment;
@@ -30,6 +31,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) handles: Arc<Handles>,
     pub(crate) store_id: [u8; 16],
     pub(crate) segment_bytes: u32,
     /// The open segments of the chain.
@@ -66,6 +68,7 @@ impl Shared {
         lock: Box<dyn FolderLock>,
     ) -> Self {
         Self {
+            handles: Handles::new(Arc::clone(&disk)),
             disk,
             store_id: options.store_id,
             segment_bytes: options.segment_bytes,

@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::frame::{read_u32, read_u64};
 use crate::options::Options;
-use crate::pool::write_new_file;
+use crate::pool::write_all;
 use crate::shared::{CHECKPOINT_FOLDER, FORMAT_MAJOR, FORMAT_MINOR, LOG_FOLDER};
 
 /// The name of the lock file.
@@ -87,7 +87,7 @@ fn create(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
         disk.create_folder(folder).map_err(|source| Error::disk("create", folder, source))?;
     }
     let file = disk.create(TEMPORARY).map_err(|source| Error::disk("create", TEMPORARY, source))?;
-    write_new_file(&*file, TEMPORARY, &[IoSlice::new(&encode(options))], 0)?;
+    write_all(&*file, TEMPORARY, &[IoSlice::new(&encode(options))], 0)?;
     file.sync().map_err(|source| Error::disk("sync", TEMPORARY, source))?;
     // A folder with a STORE always has the other two, whatever order names reach the disk in.
     disk.sync_folder("").map_err(|source| Error::disk("sync", ".", source))?;

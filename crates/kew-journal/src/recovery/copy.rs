@@ -11,7 +11,7 @@ use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::frame::{FrameBuffer, Header, Kind, Previous, Seed};
 use crate::journal::Tail;
-use crate::pool::{publish, write_new_file};
+use crate::pool::{publish, write_all};
 use crate::position::{Lsn, Position, SegmentId};
 use crate::segment::{BLOCK_BYTES, Segment, SegmentHeader, temporary_name};
 use crate::shared::{Shared, locked};
@@ -80,9 +80,9 @@ impl<'a> Copy<'a> {
         };
         let block = header.encode(&self.shared.store_id);
         let name = temporary_name(self.id);
-        write_new_file(&*self.file, &name, &[IoSlice::new(&block)], 0)?;
+        write_all(&*self.file, &name, &[IoSlice::new(&block)], 0)?;
         publish(self.shared, &*self.file, &name, self.id)?;
-        Ok(Segment::new(header, &self.shared.store_id, self.file, self.end_offset, self.end_offset))
+        Ok(Segment::new(self.shared, header, Some(self.file), self.end_offset, self.end_offset))
     }
 
     fn push(&mut self, kind: Kind, lsn: Lsn, payload: &[u8]) -> Result<u32, Error> {
@@ -100,7 +100,7 @@ impl<'a> Copy<'a> {
 
     fn flush(&mut self) -> Result<(), Error> {
         let name = temporary_name(self.id);
-        write_new_file(&*self.file, &name, &[IoSlice::new(&self.piece)], u64::from(self.piece_offset))?;
+        write_all(&*self.file, &name, &[IoSlice::new(&self.piece)], u64::from(self.piece_offset))?;
         self.piece.clear();
         self.piece_offset = self.end_offset;
         Ok(())

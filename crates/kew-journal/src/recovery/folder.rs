@@ -190,7 +190,7 @@ fn load_segment(shared: &Shared, id: SegmentId) -> Result<Entry, Error> {
         return Err(Error::damage(&name, file_bytes, text));
     }
     let filled_to = u32::try_from(file_bytes).unwrap_or(u32::MAX).min(header.segment_bytes);
-    let segment = Segment::new(header, &shared.store_id, file, BLOCK_BYTES, filled_to);
+    let segment = Segment::new(shared, header, None, BLOCK_BYTES, filled_to);
     Ok(Entry { segment, settled_end: header.settled_end, file_bytes })
 }
 

@@ -315,3 +315,25 @@ fn readers_outlive_the_journal_and_steps_after_closing_do_nothing() {
     assert_eq!(opened.preparer.step().unwrap(), Step::Idle);
     assert!(matches!(writer.write(&cut, b""), Err(Error::Closed)));
 }
+
+#[test]
+fn a_backlog_may_span_more_segments_than_files_are_open() {
+    let disk = SimDisk::new(1);
+    let (mut opened, _) = opened(&disk);
+    let positions: Vec<Position> = (0..150_u8)
+        .map(|number| {
+            let position = staged(&mut opened, &[number; 60_000]);
+            commit(&mut opened);
+            position
+        })
+        .collect();
+    let before = disk.calls(kew_journal::OperationKind::Open);
+
+    let first = opened.reader.read_many(&positions).unwrap();
+    let second = opened.reader.read_many(&positions[140..]).unwrap();
+
+    assert!(first.iter().zip(0_u8..).all(|(payload, number)| payload[..] == [number; 60_000]));
+    assert_eq!(second, first[140..]);
+    let reopened = disk.calls(kew_journal::OperationKind::Open) - before;
+    assert!(reopened > 20, "the oldest were closed meanwhile: {reopened}");
+}

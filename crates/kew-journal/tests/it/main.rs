@@ -3,6 +3,12 @@
 //! [`world`] is the measure: a journal under way on a simulated disk, beside a ledger of what was promised. The
 //! crash suites stop it at every step and cut the power in every way; each reopening is held against the ledger.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that cannot go on may panic, and its numbers are small"
+)]
+
 mod world;
 
 mod crash;
