@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The HTTP house of Kew, as a library: it owns the URLs, who may use them, and every limit on the way in.
+//!
+//! What a request meets, in order:
+//!
+//! 1. the accept loop and its cap on connections ([`Server::run`], any [`Listener`]);
+//! 2. the connection: HTTP/1.1 by hyper, one timer for all deadlines, and answers in the envelope also for what is no
+//!    HTTP (`connection`);
+//! 3. the table of routes: one row a URL, with the right it needs (`routes`);
+//! 4. the caller: Bearer token or legacy pair, account, queue (`caller`);
+//! 5. the body, bounded in size, time and number (`body`);
+//! 6. the operation: wire to model, the broker, model to wire (`operations`);
+//! 7. the answer: one door for successes and failures (`reply`), and a line in the log.
+//!
+//! Invariants: no byte leaves outside the envelope (404, 405, 408, 413, 431, panics and deadlines included); nothing is
+//! read or kept without a bound; no secret and no body is logged. It knows no concrete broker, no file and no
+//! JSON: [`kew_wire`] speaks for it.
+
+mod body;
+mod caller;
+mod connection;
+mod credentials;
+mod house;
+mod listen;
+mod operations;
+mod query;
+mod reply;
+mod request_id;
+mod routes;
+mod server;
+mod settings;
+
+pub use listen::Listener;
+pub use server::Server;
+pub use settings::{Access, DEVELOPMENT_TOKEN, Settings};

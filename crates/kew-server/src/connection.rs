@@ -1,0 +1,103 @@
+//! One connection, from accept to close: hyper speaks HTTP/1.1, the house answers, and one timer watches both.
+//!
+//! The timer ticks at the shortest deadline and then looks where the connection stands, so a request costs no
+//! timer of its own, and no deadline is missed. A request that runs out of time is answered as such; a connection that
+//! does, without a request in hand, is closed.
+
+mod stream;
+mod watch;
+
+use core::convert::Infallible;
+use core::pin::{Pin, pin};
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::house::House;
+use crate::settings::Settings;
+
+use stream::Stream;
+pub(crate) use watch::{Phase, Watch};
+
+/// How far the server is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It serves.
+    Serving,
+    /// It answers what is in hand and takes no more.
+    Draining,
+    /// It waits for nothing any more.
+    Ending,
+}
+
+/// The most bytes of a request's headers.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 100;
+
+/// Serves one connection until it ends, by whichever side.
+pub(crate) async fn serve<S>(stream: S, house: Arc<House>, mut stage: channel::Receiver<Stage>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let watch = Arc::new(Watch::new());
+    let io = TokioIo::new(Stream::new(stream, watch.clone()));
+    let (shared, watched) = (house.clone(), watch.clone());
+    let service = service_fn(move |request| {
+        let (house, watch) = (shared.clone(), watched.clone());
+        async move { Ok::<_, Infallible>(house.answer(request, &watch).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .max_buf_size(HEADER_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .header_read_timeout(None)
+            .serve_connection(io, service)
+    );
+    let mut timer = pin!(sleep_until(Instant::now() + house.settings().header_timeout));
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            () = timer.as_mut() => {
+                if !is_in_time(&watch, house.settings(), timer.as_mut()) {
+                    return;
+                }
+            }
+            told = stage.changed() => match told.map(|()| *stage.borrow_and_update()) {
+                Ok(Stage::Serving) => {}
+                Ok(Stage::Draining) => connection.as_mut().graceful_shutdown(),
+                Ok(Stage::Ending) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Looks at the deadline and sets the timer anew; false when the connection is to be closed.
+fn is_in_time(watch: &Watch, settings: &Settings, timer: Pin<&mut Sleep>) -> bool {
+    let (now, deadline) = (Instant::now(), watch.deadline(settings));
+    let next_look = now + settings.header_timeout;
+    if now < deadline {
+        timer.reset(deadline.min(next_look));
+        return true;
+    }
+    match watch.phase() {
+        Phase::Body | Phase::Work => {
+            // The request's own poll, which follows at once, turns this into its answer.
+            watch.expire();
+            timer.reset(next_look);
+            true
+        }
+        Phase::Idle | Phase::Headers | Phase::Writing | Phase::Lingering => false,
+    }
+}

@@ -1,0 +1,142 @@
+//! The bytes of a connection, watched.
+//!
+//! Three things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
+//! for deadlines. What hyper writes by itself because the bytes were no HTTP (a bare 400, 414 or 431) is put into
+//! the envelope: it is told from an answer of ours by when it comes, namely while no request is in hand. And a
+//! connection that ends before the client has sent everything is read out for a moment, so that the answer is not
+//! lost to a reset.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connection::watch::{Phase, Watch};
+use crate::reply;
+
+/// How much a client may still send after it was answered, in bytes.
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+pub(crate) struct Stream<S> {
+    inner: S,
+    watch: Arc<Watch>,
+    /// An answer of ours in place of a bare one, as far as it is not yet written.
+    replacement: Vec<u8>,
+    is_shut: bool,
+    discarded_bytes: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
+        Self { inner, watch, replacement: Vec::new(), is_shut: false, discarded_bytes: 0 }
+    }
+
+    /// Takes what hyper says by itself and keeps what we say instead; false when it is an answer of ours.
+    fn replace(&mut self, bytes: &[u8]) -> bool {
+        if !matches!(self.watch.phase(), Phase::Idle | Phase::Headers) || !bytes.starts_with(b"HTTP/1.1 4") {
+            return false;
+        }
+        self.replacement = reply::to_malformed(&bytes[9..12.min(bytes.len())]);
+        self.watch.leave_unread();
+        true
+    }
+
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.replacement.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.replacement))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.replacement.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(_)) => self.watch.note_written(),
+            // The reader is slow; its time begins with what it took last.
+            Poll::Pending if self.watch.phase() == Phase::Writing => self.watch.touch(),
+            Poll::Pending | Poll::Ready(Err(_)) => {}
+        }
+    }
+
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 4096];
+        while self.discarded_bytes < LINGER_BYTES_MAX {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+            self.discarded_bytes += buffer.filled().len();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if self.watch.phase() == Phase::Idle && buffer.filled().len() > before {
+            self.watch.enter(Phase::Headers);
+        }
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if buffers.first().is_some_and(|first| self.replace(first)) {
+            return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
+        }
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, buffers);
+        self.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_replacement(context))?;
+        ready!(Pin::new(&mut self.inner).poll_flush(context))?;
+        self.watch.note_flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_replacement(context))?;
+        if !self.is_shut {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            self.is_shut = true;
+            self.watch.enter(Phase::Lingering);
+        }
+        if self.watch.has_unread() { self.poll_discard(context) } else { Poll::Ready(Ok(())) }
+    }
+}

@@ -1,0 +1,133 @@
+//! One connection's progress, and how long each part of it may take.
+//!
+//! The stream, the request and the connection's own task share this. Where a connection stands is noted when it moves on;
+//! the deadline is only looked at by the connection's one timer. So a request sets no timer of its own.
+//!
+//! ```text
+//!   IDLE ──first byte──▶ HEADERS ──headers end──▶ BODY ──body ends──▶ WORK ──answer──▶ WRITING ──flushed──▶ IDLE
+//! ```
+
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::settings::Settings;
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// No request is there.
+    Idle,
+    /// A request has begun.
+    Headers,
+    /// Its headers are complete.
+    Body,
+    /// Its body is complete.
+    Work,
+    /// Its answer is on the way.
+    Writing,
+    /// The connection is closed on this side, and what still comes is thrown away.
+    Lingering,
+}
+
+impl Phase {
+    const ALL: [Self; 6] =
+        [Self::Idle, Self::Headers, Self::Body, Self::Work, Self::Writing, Self::Lingering];
+}
+
+/// How long to listen to a client that was answered before it had sent everything: a connection closed under it would
+/// lose the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The progress of one connection. All of it is touched by one task at a time; atomics only make it shareable.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    opened: Instant,
+    phase: AtomicU8,
+    since_ms: AtomicU64,
+    wrote: AtomicBool,
+    expired: AtomicBool,
+    unread: AtomicBool,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            since_ms: AtomicU64::new(0),
+            wrote: AtomicBool::new(false),
+            expired: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::ALL[usize::from(self.phase.load(Relaxed))]
+    }
+
+    /// Moves on, now.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.touch();
+        self.phase.store(phase as u8, Relaxed);
+        self.wrote.store(false, Relaxed);
+    }
+
+    /// Moves on in the same deadline's count.
+    pub(crate) fn continue_as(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Counts from now: there was progress.
+    pub(crate) fn touch(&self) {
+        let elapsed = self.opened.elapsed().as_millis();
+        self.since_ms.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Bytes of an answer were taken.
+    pub(crate) fn note_written(&self) {
+        self.wrote.store(true, Relaxed);
+    }
+
+    /// All bytes were taken; when they were an answer's, the connection is idle again.
+    pub(crate) fn note_flushed(&self) {
+        if self.phase() == Phase::Writing && self.wrote.load(Relaxed) {
+            self.continue_as(Phase::Idle);
+        }
+    }
+
+    /// The request in hand has run out of time.
+    pub(crate) fn expire(&self) {
+        self.expired.store(true, Relaxed);
+    }
+
+    /// Whether the request in hand has run out of time; says so once.
+    pub(crate) fn take_expired(&self) -> bool {
+        self.expired.load(Relaxed) && self.expired.swap(false, Relaxed)
+    }
+
+    /// The request is answered though its body was not read to the end.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// Whether a request was answered before its body's end.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.unread.load(Relaxed)
+    }
+
+    /// When this phase ends at the latest.
+    pub(crate) fn deadline(&self, settings: &Settings) -> Instant {
+        let allowed = match self.phase() {
+            Phase::Idle => settings.idle_timeout,
+            Phase::Headers => settings.header_timeout,
+            Phase::Body => settings.body_timeout,
+            Phase::Work => settings.request_timeout,
+            Phase::Writing => settings.write_timeout,
+            Phase::Lingering => LINGER,
+        };
+        self.opened + Duration::from_millis(self.since_ms.load(Relaxed)) + allowed
+    }
+}

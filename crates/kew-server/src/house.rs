@@ -1,0 +1,161 @@
+//! What one request goes through, from its headers to its answer.
+
+use core::future::Future;
+use core::panic::AssertUnwindSafe;
+use core::pin::pin;
+use core::task::Poll;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{Request, body::Body as _, body::Incoming};
+use kew_model::{Broker, Chance, Clock};
+use kew_wire::lease_id::KeyRing;
+use kew_wire::{Fault, Kind};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::body::{BODY_BYTES_MAX, RequestBody};
+use crate::caller::Caller;
+use crate::connection::{Phase, Watch};
+use crate::operations::{self, Call};
+use crate::reply::{self, Answer};
+use crate::request_id::{RequestId, RequestIds};
+use crate::routes::{self, Right};
+use crate::settings::Settings;
+
+/// Everything that requests share.
+pub(crate) struct House {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) keys: KeyRing,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    request_ids: RequestIds,
+    /// A permit for each byte of a body in hand.
+    body_room: Semaphore,
+}
+
+/// What the log says of a request.
+struct Told<'a> {
+    id: RequestId,
+    head: &'a Parts,
+    fault: Option<&'a Fault>,
+    bytes_in: u64,
+    bytes_out: u64,
+    started: Option<Instant>,
+}
+
+impl House {
+    pub(crate) fn new(
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        keys: KeyRing,
+        settings: Settings,
+    ) -> Self {
+        let request_ids = RequestIds::new(chance.as_ref());
+        let room = settings.bodies_in_flight_bytes.clamp(BODY_BYTES_MAX as usize, Semaphore::MAX_PERMITS);
+        Self { broker, chance, keys, clock, settings, request_ids, body_room: Semaphore::new(room) }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers one request, whatever happens.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, watch: &Watch) -> Answer {
+        watch.enter(Phase::Body);
+        let id = self.request_ids.draw();
+        let started = self.settings.log_requests.then(Instant::now);
+        let (head, incoming) = request.into_parts();
+        let mut body = RequestBody::new(incoming, head.headers.contains_key(EXPECT));
+        let outcome = guarded(self.carry_out(&head, &mut body, watch), watch).await;
+        if !body.is_at_end() && !self.is_discarded(&mut body, watch).await {
+            watch.leave_unread();
+        }
+        let (answer, fault) = match outcome {
+            Ok(result) => (reply::to_success(result, id), None),
+            Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
+        };
+        let bytes_out = answer.body().size_hint().lower();
+        let (fault, bytes_in) = (fault.as_ref(), body.bytes());
+        note(&Told { id, head: &head, fault, bytes_in, bytes_out, started });
+        watch.enter(Phase::Writing);
+        answer
+    }
+
+    async fn is_discarded(&self, body: &mut RequestBody, watch: &Watch) -> bool {
+        let discarded = async { Ok(body.discard().await) };
+        guarded(discarded, watch).await.unwrap_or(false)
+    }
+
+    async fn carry_out(&self, head: &Parts, body: &mut RequestBody, watch: &Watch) -> Result<Vec<u8>, Fault> {
+        refuse_two_lengths(head)?;
+        let matched = routes::find(&head.method, head.uri.path())?;
+        let route = matched.route;
+        if route.right == Right::Nothing {
+            return Ok(operations::health());
+        }
+        let clock = self.clock.as_ref();
+        let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;
+        caller.check(route.right)?;
+        let query = head.uri.query();
+        let mut call = Call { house: self, caller, matched, query, body: bytes::Bytes::new() };
+        // Whose object it is comes before what is said of it.
+        let place = operations::place_of(&call)?;
+        let (bytes, _permit) = body.read(&self.body_room).await?;
+        watch.continue_as(Phase::Work);
+        call.body = bytes;
+        operations::carry_out(&call, place).await
+    }
+}
+
+/// Refuses a request that gives its length in two ways: whoever stands before this server may believe the other.
+fn refuse_two_lengths(head: &Parts) -> Result<(), Fault> {
+    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
+        let why = "a request has a content-length or a transfer-encoding, not both";
+        return Err(Fault::new(Kind::ConnectionMalformed).detailed(why));
+    }
+    Ok(())
+}
+
+/// Carries work out until it ends, panics, or the connection's timer says that its time is over.
+async fn guarded<T>(work: impl Future<Output = Result<T, Fault>>, watch: &Watch) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    core::future::poll_fn(|context| {
+        if watch.take_expired() {
+            let kind = if watch.phase() == Phase::Body { Kind::BodyTimedOut } else { Kind::RequestTimedOut };
+            return Poll::Ready(Err(Fault::new(kind)));
+        }
+        // After a panic the work is dropped and never polled again, so nobody sees it half done.
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(panic) => Poll::Ready(Err(Fault::new(Kind::InternalError).caused_by(said(&*panic)))),
+        }
+    })
+    .await
+}
+
+/// What a panic said.
+fn said(panic: &(dyn core::any::Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
+    format!("panic: {}", text.unwrap_or("without a text"))
+}
+
+/// Writes the log: each request when asked for, failures of the server always. Neither shows queries, headers, bodies.
+fn note(told: &Told<'_>) {
+    let (status, code) = told.fault.map_or((200, 0), |fault| (fault.line().status, fault.line().code));
+    let (id, method, path) = (told.id, &told.head.method, told.head.uri.path());
+    if let Some(fault) = told.fault.filter(|fault| fault.line().status >= 500) {
+        let cause = fault.cause().unwrap_or("");
+        tracing::error!(request = %id, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
+    }
+    if let Some(started) = told.started {
+        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (bytes_in, bytes_out) = (told.bytes_in, told.bytes_out);
+        tracing::info!(request = %id, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
+    }
+}

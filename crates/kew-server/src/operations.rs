@@ -1,0 +1,125 @@
+//! What each route does: wire to model, the broker, model to wire.
+
+mod admin;
+mod consumers;
+mod messages;
+mod queues;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kew_model::{Place, Queue};
+use kew_wire::{Fault, Kind, NotFound, envelope};
+
+use crate::caller::Caller;
+use crate::house::House;
+use crate::routes::{Matched, Operation};
+
+/// A request that is known, allowed and complete.
+pub(crate) struct Call<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) caller: Caller,
+    pub(crate) matched: Matched<'a>,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) body: Bytes,
+}
+
+/// What a path names, checked against the caller's rights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Named {
+    /// The server.
+    Server,
+    /// An account.
+    Account(kew_model::AccountId),
+    /// A queue that the caller may know of, or one that is missing.
+    Queue(Place),
+}
+
+impl Operation {
+    /// Whether it is about messages, whose malformed queue ids have a code of their own (spec §2.4).
+    fn is_about_messages(self) -> bool {
+        matches!(self, Self::Push | Self::PushBatch | Self::Pull | Self::Ack)
+    }
+
+    /// How it says that its queue is missing (spec §10 C19).
+    fn not_found(self) -> NotFound {
+        if matches!(self, Self::Push | Self::PushBatch) { NotFound::Data } else { NotFound::Control }
+    }
+}
+
+impl Call<'_> {
+    fn operation(&self) -> Operation {
+        self.matched.route.operation
+    }
+
+    /// The row for what the broker refused.
+    fn refused(&self, error: kew_model::Error) -> Fault {
+        Fault::of(error, self.operation().not_found())
+    }
+
+    /// The queue itself, for answers that show it.
+    fn queue(&self, place: Place) -> Result<Arc<Queue>, Fault> {
+        self.house.broker.queue(place).ok_or_else(|| Fault::no_queue(self.operation().not_found()))
+    }
+}
+
+/// `GET /healthz`: the same constant for everybody.
+pub(crate) fn health() -> Vec<u8> {
+    envelope::success(16, |out| out.extend_from_slice(br#"{"status":"ok"}"#))
+}
+
+/// Reads what the path names. A queue that the caller may not know of is as missing as one that never was.
+pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
+    let operation = call.operation();
+    match operation {
+        Operation::Health | Operation::ListAccounts | Operation::CreateAccount => return Ok(Named::Server),
+        Operation::ListTokens | Operation::CreateToken | Operation::RevokeToken => {
+            return admin::account_of(call).map(Named::Account);
+        }
+        _ => {}
+    }
+    let account = call.caller.account(call.matched.account)?;
+    if matches!(operation, Operation::ListQueues | Operation::CreateQueue) {
+        return Ok(Named::Account(account));
+    }
+    let Ok(queue) = call.matched.queue.parse() else {
+        return Err(if operation.is_about_messages() {
+            Fault::new(Kind::QueueIdMalformed)
+        } else {
+            Fault::no_queue(NotFound::Control)
+        });
+    };
+    let place = Place { account, queue };
+    if !call.caller.sees_all() && !call.caller.sees(&*call.queue(place)?) {
+        return Err(Fault::no_queue(operation.not_found()));
+    }
+    Ok(Named::Queue(place))
+}
+
+/// Does what the request asks and gives the answer's bytes.
+pub(crate) async fn carry_out(call: &Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
+    match (call.operation(), named) {
+        (Operation::Push, Named::Queue(place)) => messages::push(call, place).await,
+        (Operation::PushBatch, Named::Queue(place)) => messages::push_batch(call, place).await,
+        (Operation::Pull, Named::Queue(place)) => messages::pull(call, place).await,
+        (Operation::Ack, Named::Queue(place)) => messages::ack(call, place).await,
+        (Operation::ListQueues, Named::Account(account)) => queues::list(call, account),
+        (Operation::CreateQueue, Named::Account(account)) => queues::create(call, account).await,
+        (Operation::GetQueue, Named::Queue(place)) => queues::get(call, place),
+        (Operation::DeleteQueue, Named::Queue(place)) => queues::delete(call, place).await,
+        (Operation::ListConsumers, Named::Queue(place)) => consumers::list(call, place),
+        (Operation::CreateConsumer, Named::Queue(place)) => consumers::create(call, place).await,
+        (Operation::GetConsumer, Named::Queue(place)) => consumers::get(call, place),
+        (Operation::DeleteConsumer, Named::Queue(place)) => consumers::delete(call, place).await,
+        (Operation::ListAccounts, _) => Ok(admin::list_accounts(call)),
+        (Operation::CreateAccount, _) => admin::create_account(call).await,
+        (Operation::ListTokens, Named::Account(account)) => Ok(admin::list_tokens(call, account)),
+        (Operation::CreateToken, Named::Account(account)) => admin::create_token(call, account).await,
+        (Operation::RevokeToken, Named::Account(account)) => admin::revoke_token(call, account).await,
+        (Operation::Health, _) => Ok(health()),
+        (operation, named) => {
+            // A row of the table and what its path names always go together.
+            Err(Fault::new(Kind::InternalError).caused_by(format!("{operation:?} of {named:?}")))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The one door by which answers leave: status, headers, envelope.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Response, StatusCode};
+use kew_wire::catalogue::Again;
+use kew_wire::{Fault, Kind, envelope};
+
+use crate::request_id::RequestId;
+use crate::routes;
+
+/// What hyper sends.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Wraps a success.
+pub(crate) fn to_success(body: Vec<u8>, id: RequestId) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    add_headers(answer.headers_mut(), id);
+    answer
+}
+
+/// Wraps a failure of a request to `path`.
+pub(crate) fn to_failure(fault: &Fault, path: &str, id: RequestId) -> Answer {
+    let line = fault.line();
+    let mut answer = Response::new(Full::new(Bytes::from(envelope::failure(fault))));
+    *answer.status_mut() = StatusCode::from_u16(line.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers_mut();
+    add_headers(headers, id);
+    match line.again {
+        Again::Unsaid => {}
+        Again::Never => {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        Again::After(seconds) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+    }
+    if fault.kind() == Kind::MethodNotAllowed
+        && let Ok(methods) = HeaderValue::from_str(&routes::methods_of(path))
+    {
+        headers.insert(ALLOW, methods);
+    }
+    if matches!(fault.kind(), Kind::BodyTooLarge | Kind::BodyTimedOut | Kind::ConnectionMalformed) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+fn add_headers(headers: &mut HeaderMap, id: RequestId) {
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(REQUEST_ID, id.header());
+}
+
+/// The whole answer to bytes that are no request, by the digits of the status that hyper has for them.
+pub(crate) fn to_malformed(status: &[u8]) -> Vec<u8> {
+    let fault = Fault::new(match status {
+        b"431" | b"414" => Kind::HeadersTooLarge,
+        _ => Kind::ConnectionMalformed,
+    });
+    let status = StatusCode::from_u16(fault.line().status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = envelope::failure(&fault);
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(&body);
+    answer
+}

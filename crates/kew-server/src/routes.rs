@@ -1,0 +1,230 @@
+//! Every URL of the server, one row each, with the right that it needs.
+//!
+//! The table is all there is: what is not in it is answered with 404 and 7003/7000 (spec §2.15), what is there under
+//! another method with 405. Tests walk it, so that a new row cannot be forgotten by the matrix of rights.
+
+use hyper::Method;
+use kew_model::Scope;
+use kew_wire::{Fault, Kind};
+
+/// What a request wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    Health,
+    ListQueues,
+    CreateQueue,
+    GetQueue,
+    DeleteQueue,
+    ListConsumers,
+    CreateConsumer,
+    GetConsumer,
+    DeleteConsumer,
+    Push,
+    PushBatch,
+    Pull,
+    Ack,
+    ListAccounts,
+    CreateAccount,
+    ListTokens,
+    CreateToken,
+    RevokeToken,
+}
+
+/// The right that a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// None: a constant answer.
+    Nothing,
+    /// A scope, in the account of the path.
+    InAccount(Scope),
+    /// To manage the server: the scope admin, over all queues.
+    Server,
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) method: &'static Method,
+    /// The path's parts; `{…}` stands for any text but none.
+    path: &'static [&'static str],
+    pub(crate) right: Right,
+    pub(crate) operation: Operation,
+}
+
+/// A row that a path fits, with the texts for its `{…}` in their order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matched<'a> {
+    pub(crate) route: &'static Route,
+    pub(crate) account: &'a str,
+    pub(crate) queue: &'a str,
+    /// The consumer, or the token.
+    pub(crate) item: &'a str,
+}
+
+const ACCOUNT: &str = "{account}";
+const QUEUE: &str = "{queue}";
+const ITEM: &str = "{item}";
+
+const QUEUES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues"];
+const ONE_QUEUE: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE];
+const CONSUMERS: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "consumers"];
+const ONE_CONSUMER: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "consumers", ITEM];
+const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages"];
+const BATCH: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "batch"];
+const PULL: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "pull"];
+const ACK: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "ack"];
+const ACCOUNTS: &[&str] = &["kew", "v1", "accounts"];
+const TOKENS: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens"];
+const ONE_TOKEN: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens", ITEM];
+
+const READ: Right = Right::InAccount(Scope::Read);
+const WRITE: Right = Right::InAccount(Scope::Write);
+const PUSHING: Right = Right::InAccount(Scope::Push);
+const CONSUMING: Right = Right::InAccount(Scope::Consume);
+
+/// The table. The calls that carry most requests come first.
+#[rustfmt::skip]
+pub(crate) const ROUTES: &[Route] = &[
+    route(&Method::POST,   MESSAGES,     PUSHING,        Operation::Push),
+    route(&Method::POST,   BATCH,        PUSHING,        Operation::PushBatch),
+    route(&Method::POST,   PULL,         CONSUMING,      Operation::Pull),
+    route(&Method::POST,   ACK,          CONSUMING,      Operation::Ack),
+    route(&Method::GET,    QUEUES,       READ,           Operation::ListQueues),
+    route(&Method::POST,   QUEUES,       WRITE,          Operation::CreateQueue),
+    route(&Method::GET,    ONE_QUEUE,    READ,           Operation::GetQueue),
+    route(&Method::DELETE, ONE_QUEUE,    WRITE,          Operation::DeleteQueue),
+    route(&Method::GET,    CONSUMERS,    READ,           Operation::ListConsumers),
+    route(&Method::POST,   CONSUMERS,    WRITE,          Operation::CreateConsumer),
+    route(&Method::GET,    ONE_CONSUMER, READ,           Operation::GetConsumer),
+    route(&Method::DELETE, ONE_CONSUMER, WRITE,          Operation::DeleteConsumer),
+    route(&Method::GET,    &["healthz"], Right::Nothing, Operation::Health),
+    route(&Method::GET,    ACCOUNTS,     Right::Server,  Operation::ListAccounts),
+    route(&Method::POST,   ACCOUNTS,     Right::Server,  Operation::CreateAccount),
+    route(&Method::GET,    TOKENS,       Right::Server,  Operation::ListTokens),
+    route(&Method::POST,   TOKENS,       Right::Server,  Operation::CreateToken),
+    route(&Method::DELETE, ONE_TOKEN,    Right::Server,  Operation::RevokeToken),
+];
+
+const fn route(
+    method: &'static Method,
+    path: &'static [&'static str],
+    right: Right,
+    operation: Operation,
+) -> Route {
+    Route { method, path, right, operation }
+}
+
+/// More parts than any row has.
+const PARTS_MAX: usize = 9;
+
+/// Finds the row for a request. HEAD is answered as GET, without the body.
+pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Matched<'a>, Fault> {
+    let mut parts = [""; PARTS_MAX];
+    let parts = split(path, &mut parts);
+    let asked = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut is_known = false;
+    for route in ROUTES.iter().filter(|route| route.fits(parts)) {
+        if route.method == asked {
+            return Ok(route.matched(parts));
+        }
+        is_known = true;
+    }
+    if is_known {
+        let why = format!("this path takes {}, not {method}", methods_of(path));
+        return Err(Fault::new(Kind::MethodNotAllowed).detailed(why));
+    }
+    let shown: String = path.chars().take(200).collect();
+    let why = format!("Could not route to {shown}, perhaps your object identifier is invalid?");
+    Err(Fault::new(Kind::RouteUnknown).detailed(why).beside(Kind::NoRoute))
+}
+
+/// The methods that a path takes, for the header `allow`.
+pub(crate) fn methods_of(path: &str) -> String {
+    let mut parts = [""; PARTS_MAX];
+    let parts = split(path, &mut parts);
+    let methods: Vec<_> =
+        ROUTES.iter().filter(|route| route.fits(parts)).map(|route| route.method.as_str()).collect();
+    methods.join(", ")
+}
+
+/// The parts of a path, as many as there is room for; one too many fits no row.
+fn split<'a, 'b>(path: &'a str, parts: &'b mut [&'a str; PARTS_MAX]) -> &'b [&'a str] {
+    let mut count = 0;
+    for (place, part) in parts.iter_mut().zip(path.strip_prefix('/').unwrap_or_default().split('/')) {
+        *place = part;
+        count += 1;
+    }
+    &parts[..count]
+}
+
+impl Route {
+    fn fits(&self, parts: &[&str]) -> bool {
+        parts.len() == self.path.len()
+            && self
+                .path
+                .iter()
+                .zip(parts)
+                .all(|(known, part)| known == part || known.starts_with('{') && !part.is_empty())
+    }
+
+    fn matched<'a>(&'static self, parts: &[&'a str]) -> Matched<'a> {
+        let text = |name| {
+            let place = self.path.iter().position(|known| *known == name);
+            place.and_then(|place| parts.get(place).copied()).unwrap_or_default()
+        };
+        Matched { route: self, account: text(ACCOUNT), queue: text(QUEUE), item: text(ITEM) }
+    }
+
+    /// The row as documentation shows it: `POST /client/v4/accounts/{account}/queues`.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> String {
+        format!("{} /{}", self.method, self.path.join("/"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_with_their_texts() {
+        let found = find(&Method::DELETE, "/client/v4/accounts/a/queues/q/consumers/c").unwrap();
+        assert_eq!(found.route.operation, Operation::DeleteConsumer);
+        assert_eq!((found.account, found.queue, found.item), ("a", "q", "c"));
+        let found = find(&Method::HEAD, "/healthz").unwrap();
+        assert_eq!((found.route.operation, found.account), (Operation::Health, ""));
+    }
+
+    #[test]
+    fn what_is_no_row_is_unknown() {
+        for path in [
+            "",
+            "/",
+            "*",
+            "healthz",
+            "/healthz/",
+            "/client/v4/accounts/a/queues/",
+            "/client/v4/accounts/a/queues/q/messages/poll",
+            "//client/v4/accounts/a/queues",
+            "/accounts/a/queues",
+            "/client/v4/accounts/a/queues/q/consumers/c/d",
+            "/client/v4/accounts/a/queues/q/consumers/c/d/e/f/g",
+        ] {
+            assert_eq!(find(&Method::GET, path).unwrap_err().kind(), Kind::RouteUnknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_says_which_it_takes() {
+        let fault = find(&Method::PUT, "/client/v4/accounts/a/queues").unwrap_err();
+        assert_eq!(fault.text(), "this path takes GET, POST, not PUT");
+        assert_eq!(methods_of("/client/v4/accounts/a/queues/q/messages/pull"), "POST");
+    }
+
+    #[test]
+    fn no_two_rows_are_the_same() {
+        for (index, route) in ROUTES.iter().enumerate() {
+            assert!(ROUTES[..index].iter().all(|other| other.shown() != route.shown()), "{}", route.shown());
+        }
+    }
+}

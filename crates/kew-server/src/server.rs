@@ -1,0 +1,77 @@
+//! The server: accept, hand over, and in the end drain.
+
+use core::future::Future;
+use core::pin::pin;
+use std::sync::Arc;
+
+use kew_model::{Broker, Chance, Clock};
+use kew_wire::lease_id::KeyRing;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::connection::{self, Stage};
+use crate::house::House;
+use crate::listen::Listener;
+use crate::settings::Settings;
+
+/// The HTTP house, ready to serve.
+pub struct Server {
+    house: Arc<House>,
+}
+
+impl Server {
+    /// A server in front of `broker`. Lease ids are sealed with `keys`, tokens expire by `clock`, and new tokens are
+    /// drawn from `chance`.
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        keys: KeyRing,
+        settings: Settings,
+    ) -> Self {
+        Self { house: Arc::new(House::new(broker, clock, chance, keys, settings)) }
+    }
+
+    /// Serves until `shutdown` is over, then drains: accepts no more, answers what is in hand, closes idle connections,
+    /// and returns when the last connection is closed, after [`Settings::request_timeout`] and
+    /// [`Settings::write_timeout`] at the latest. The broker is left open. A listener that fails drains as well.
+    pub async fn run<L: Listener>(self, mut listener: L, shutdown: impl Future<Output = ()> + Send) {
+        let settings = self.house.settings();
+        let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(connections_max));
+        let (stage, told) = watch::channel(Stage::Serving);
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let next = async {
+                let place = places.clone().acquire_owned().await;
+                (listener.accept().await, place)
+            };
+            let (stream, place) = tokio::select! {
+                biased;
+                () = shutdown.as_mut() => break,
+                (accepted, place) = next => match (accepted, place) {
+                    (Ok(stream), Ok(place)) => (stream, place),
+                    (Err(error), _) => {
+                        tracing::error!(%error, "the listener failed");
+                        break;
+                    }
+                    (Ok(_), Err(_)) => break,
+                },
+            };
+            let (house, told) = (self.house.clone(), told.clone());
+            tokio::spawn(async move {
+                connection::serve(stream, house, told).await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        stage.send_replace(Stage::Draining);
+        let everything = u32::try_from(connections_max).unwrap_or(u32::MAX);
+        let latest = Instant::now() + settings.request_timeout + settings.write_timeout;
+        let all_closed = timeout_at(latest, places.acquire_many(everything)).await;
+        stage.send_replace(Stage::Ending);
+        if all_closed.is_err() {
+            tracing::warn!("connections were closed before their answers were taken");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the house can be told, with defaults (store-study §7.3).
+
+use core::time::Duration;
+
+use kew_model::AccountId;
+use kew_wire::messages::{BodyEncoding, JsonBodies};
+
+/// The token of `kew dev`: 40 characters, known to everybody, and good on one's own machine only. With
+/// [`Access::Tokens`] it opens nothing and is refused by name.
+pub const DEVELOPMENT_TOKEN: &str = "kew_dev_token-for-this-machine-only_0000";
+
+/// Who may do what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// What the broker's tokens allow.
+    Tokens,
+    /// Whoever shows the fixed token may do everything, in the one account; any account id in a path means it
+    /// (design §8.21). For servers that only their own machine reaches.
+    Development {
+        /// The token, as Bearer or as key with any e-mail address.
+        token: String,
+        /// The account.
+        account: AccountId,
+    },
+}
+
+/// The house's settings. Each duration is a bound, not a promise.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who may do what; by default what the broker's tokens allow.
+    pub access: Access,
+    /// The most connections at a time, at least 1; more wait unaccepted. Default 4,096.
+    pub connections_max: usize,
+    /// How long a request's headers may take from their first byte. Default 5 s.
+    pub header_timeout: Duration,
+    /// How long a connection may stay without a request. Default 60 s.
+    pub idle_timeout: Duration,
+    /// How long a request's body may take, from the end of the headers. Default 10 s.
+    pub body_timeout: Duration,
+    /// How long a request may take, from the end of the headers. Default 30 s.
+    pub request_timeout: Duration,
+    /// How long the reader of an answer may take nothing of it. Default 30 s.
+    pub write_timeout: Duration,
+    /// The most bytes of bodies held at a time, at least 1 MiB; more wait unread. Default 64 MiB.
+    pub bodies_in_flight_bytes: usize,
+    /// How JSON bodies are shown to pullers. Default base64.
+    pub pull_json_encoding: BodyEncoding,
+    /// Which JSON bodies are taken. Default any.
+    pub json_bodies: JsonBodies,
+    /// Whether to write a line to the log for each request. Default no.
+    pub log_requests: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            access: Access::Tokens,
+            connections_max: 4_096,
+            header_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            bodies_in_flight_bytes: 64 * 1024 * 1024,
+            pull_json_encoding: BodyEncoding::default(),
+            json_bodies: JsonBodies::default(),
+            log_requests: false,
+        }
+    }
+}
