@@ -23,8 +23,32 @@ use crate::pulled;
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
     pub(crate) library: Library,
-    pub(crate) threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    pub(crate) threads: Arc<Threads>,
     pub(crate) report: Arc<kew_journal::RecoveryReport>,
+}
+
+/// The store's threads. When the last handle to the store goes without a close, they are told to end all the same.
+pub(crate) struct Threads {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) running: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Threads {
+    fn join(&self) {
+        let threads = core::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // Each has been told to end and has nothing left to wait for.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let (reply_to, _) = oneshot::channel();
+        drop(self.shared.inbox.put(Message::Close(reply_to), 0));
+        self.join();
+    }
 }
 
 impl Embedded {
@@ -270,11 +294,7 @@ impl Broker for Embedded {
                     failed => Err(failed),
                 },
             };
-            let threads = core::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-            for thread in threads {
-                // Each has been told to end and has nothing left to wait for.
-                drop(thread.join());
-            }
+            self.threads.join();
             outcome
         })
     }

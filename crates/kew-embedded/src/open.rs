@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::checkpoint;
 use crate::driver::{Driver, Progress, Shared, StoreClock};
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, Threads};
 use crate::keeper::{self, Keeper};
 use crate::library::Library;
 use crate::mailbox::Mailbox;
@@ -116,16 +116,17 @@ impl Embedded {
             keeper: Arc::clone(&keeper),
             progress: Progress::default(),
         };
-        let mut threads = Vec::new();
-        threads.push(thread::Builder::new().name("kew-reader".to_owned()).spawn({
+        let mut running = Vec::new();
+        running.push(thread::Builder::new().name("kew-reader".to_owned()).spawn({
             let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
             move || keeper::read_on(&keeper, &library, &shared)
         })?);
-        threads.push(thread::Builder::new().name("kew-keeper".to_owned()).spawn({
+        running.push(thread::Builder::new().name("kew-keeper".to_owned()).spawn({
             let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
             move || keeper::keep_on(&keeper, &library, &checkpoints, preparer, &options, &shared)
         })?);
-        threads.push(thread::Builder::new().name("kew-writer".to_owned()).spawn(move || driver.run())?);
-        Ok(Self { shared, library, threads: Arc::new(Mutex::new(threads)), report: Arc::new(report) })
+        running.push(thread::Builder::new().name("kew-writer".to_owned()).spawn(move || driver.run())?);
+        let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::new(running) });
+        Ok(Self { shared, library, threads, report: Arc::new(report) })
     }
 }

@@ -87,6 +87,8 @@ impl QueueState {
     /// Messages came, by a push or a move.
     pub(crate) fn arrive(&mut self, batch: &Batch<'_>, arrival: Arrival<'_>) {
         let count = u64::from(batch.count);
+        // The window may go on with this frame only if it holds all that stands before it in line.
+        let continues = self.in_line == 0 || self.window.end() == Some(batch.first.0);
         if self.in_line == 0 {
             self.window.clear();
             self.cursor = batch.first.0;
@@ -110,7 +112,7 @@ impl QueueState {
         self.extents.push(batch.first.0, arrival.position.segment, count);
         self.next = batch.end().0;
         match arrival.payload {
-            Some(payload) if self.in_line > 0 => {
+            Some(payload) if continues && self.in_line > 0 => {
                 self.window.append(Head {
                     first: batch.first.0,
                     count,
@@ -230,7 +232,6 @@ impl QueueState {
     pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, u64)) {
         self.runs.clear();
         self.delays.clear();
-        self.departures.clear();
         self.extents.clear(left);
         self.gone.raise(before.0);
         self.in_line = 0;

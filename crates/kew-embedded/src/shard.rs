@@ -19,7 +19,7 @@ use kew_model::{
 
 use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
 use crate::decide::discard::Loaded;
-use crate::decide::due::{Burial, burial_bytes, end_leases};
+use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
 use crate::decide::{Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle};
 use crate::queue::Oldest;
 use crate::state::{Applied, Effects, State};
@@ -126,13 +126,10 @@ impl Shard {
 
     /// Does what time brings, and what it entails.
     fn due(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        if self.burial.is_some() {
-            return Ok(());
-        }
         while let Some(frame) = end_leases(&self.state, now) {
             self.commit(frame)?;
         }
-        self.bury(Loaded::new(), now)
+        if self.burial.is_some() { Ok(()) } else { self.bury(Loaded::new(), now) }
     }
 
     /// Carries out burials until none is left or one needs something read.
@@ -167,11 +164,14 @@ impl Shard {
 
     /// D3. Verbs that name no queue wait as well, since they may concern any.
     fn must_wait(&self, command: &Command) -> bool {
-        let Some(burial) = &self.burial else { return false };
-        let concerned = [Some(burial.source), burial.target(&self.state)];
+        if self.burial.is_none() {
+            return false;
+        }
         let place = command.verb.place();
-        let number = place.and_then(|place| self.state.catalog.queue(place)).map(|queue| queue.number);
-        number.is_none() || concerned.contains(&number) || number.is_some_and(|n| self.state.exhausted.contains(&n))
+        let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return true };
+        let exhausted = &self.state.exhausted;
+        exhausted.contains(&queue.number)
+            || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
     }
 
     fn decide(&mut self, command: Command, loaded: &Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {

@@ -84,13 +84,6 @@ impl Burial {
         Some(Self { source, messages: chosen.map(|(_, (at, _, sequence, _))| (at, sequence)).collect() })
     }
 
-    /// The queue that the messages go to as things stand; `None` when they are dropped or it must be made first.
-    pub(crate) fn target(&self, state: &State) -> Option<QueueNumber> {
-        let source = &state.queues.get(&self.source)?.object;
-        let link = source.consumer.as_ref()?.dead_letter_queue.as_ref()?;
-        find_target(state, source, link).map(|queue| queue.number)
-    }
-
     /// The frame that carries the burial out; `drawn` is an id for the target, should it be gone.
     pub(crate) fn decide(
         &self,
@@ -110,7 +103,7 @@ impl Burial {
             return Ok(compose(now, 64, |frame| frame.put(&buried)));
         };
         let moving = self.moving(state, source, loaded)?;
-        let (target, puts) = Self::settle_target(state, &source.object, link, drawn, now);
+        let (target, puts) = self.settle_target(state, &source.object, link, drawn);
         let first = Sequence(state.queues.get(&target).map_or(1, |queue| queue.next));
         let bytes = moving.iter().map(|message| message.body.len() + 40).sum::<usize>() + 128;
         Ok(compose(now, bytes, |frame| {
@@ -155,18 +148,20 @@ impl Burial {
     }
 
     /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.
+    /// A target that is made is made at the moment of the first exhaustion.
     fn settle_target(
+        &self,
         state: &State,
         source: &Queue,
         link: &DeadLetterLink,
         drawn: QueueId,
-        now: Timestamp,
     ) -> (QueueNumber, Vec<Queue>) {
         if let Some(target) = find_target(state, source, link) {
             let moved = (target.id != link.queue).then(|| relinked(source, target.id));
             return (target.number, moved.into_iter().collect());
         }
-        let target = dead_letter_queue(state, source, &link.name, drawn, now);
+        let at = self.messages.first().map(|(at, _)| *at).unwrap_or_default();
+        let target = dead_letter_queue(state, source, &link.name, drawn, at);
         (target.number, vec![relinked(source, target.id), target])
     }
 }
@@ -184,6 +179,14 @@ fn relinked(source: &Queue, target: QueueId) -> Queue {
         link.queue = target;
     }
     source
+}
+
+/// The queue that a queue's exhausted messages go to as things stand; `None` when they are dropped or it must be made
+/// first.
+pub(crate) fn burial_target(state: &State, source: QueueNumber) -> Option<QueueNumber> {
+    let source = &state.queues.get(&source)?.object;
+    let link = source.consumer.as_ref()?.dead_letter_queue.as_ref()?;
+    find_target(state, source, link).map(|queue| queue.number)
 }
 
 /// The most bytes that one burial moves, in a log whose frames hold `largest_payload` bytes.

@@ -93,12 +93,12 @@ fn retry(queue: &QueueState, entry: Retry, now: Timestamp, effects: &mut Effects
         Some((_, run)) if !effects.acked.contains(lease.message) => run,
         _ => return RetryOutcome::Gone,
     };
-    if run.fence != lease.fence {
-        return RetryOutcome::Redelivered;
-    }
     let earlier = effects.retried.get(&lease.message).copied();
     if earlier == Some(Fate::Exhausted) {
         return RetryOutcome::Gone;
+    }
+    if run.fence != lease.fence {
+        return RetryOutcome::Redelivered;
     }
     let ends_now = run.phase == Phase::Leased && earlier.is_none();
     let fate = if ends_now && is_exhausted(queue, run.attempts) {

@@ -30,10 +30,6 @@ impl Departures {
         if known { AckOutcome::Exhausted } else { AckOutcome::AlreadyGone }
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Range> {
         self.0.iter()
     }

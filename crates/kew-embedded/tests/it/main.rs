@@ -1,0 +1,5 @@
+//! The embedded broker, put to what every broker must pass and to what only it must.
+
+mod equivalence;
+mod subject;
+mod suite;
