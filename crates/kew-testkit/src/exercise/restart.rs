@@ -14,12 +14,13 @@ pub fn messages_survive<S: Subject>(subject: S) {
     let stage = Stage::new(subject);
     let jobs = stage.jobs();
     stage.push(jobs, &["a", "b"]);
-    stage.push_delayed(jobs, "later", Seconds(30));
     let before = stage.backlog(jobs);
 
     let stage = stage.restart();
-
     assert_eq!(stage.backlog(jobs), before);
+    stage.push_delayed(jobs, "later", Seconds(30));
+    let stage = stage.restart();
+
     stage.expect(&stage.pull(jobs, 10), &["a", "b"]);
     stage.advance(Milliseconds(29_999));
     stage.expect_nothing(jobs);

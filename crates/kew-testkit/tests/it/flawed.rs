@@ -10,12 +10,15 @@ use kew_model::{
     ExtendOutcome, Extended, Lease, Milliseconds, NewConsumer, NewQueue, NewToken, Place, Pull, Pulled,
     PushBatch, Pushed, Queue, QueueChange, Retry, Seconds, Sequence, Settled, Settlement, Token, TokenId,
 };
-use kew_testkit::{ManualClock, OracleSubject, Subject, wait};
+use kew_testkit::{Capabilities, ManualClock, OracleSubject, Subject, wait};
 
 /// What is wrong with a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
+    /// No flaw, but the looseness of a distributed engine, which it declares: pulls return less than is there and in
+    /// no order, and nobody knows why a message is gone.
+    Loose,
     PullsBackwards,
     GivesLeasedMessagesAway,
     EndsLeasesTooSoon,
@@ -94,6 +97,20 @@ impl Subject for FlawedSubject {
         self.inner.clock()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        if self.broker.flaw != Flaw::Loose {
+            return Capabilities::EXACT;
+        }
+        Capabilities {
+            pull_order_is_exact: false,
+            pulls_until_full: 10,
+            remembers_exhaustion: false,
+            settings_lag: Milliseconds(2_000),
+            exhaustion_lag: Milliseconds(2_000),
+            backlog_lag: Milliseconds(1_000),
+        }
+    }
+
     fn restart(self) -> Self {
         let (flaw, seen) = (self.broker.flaw, self.broker.seen.clone());
         if flaw == Flaw::ForgetsLeasesAtRestart {
@@ -158,7 +175,7 @@ impl Flawed {
                 delivery.attempts = 1;
             }
         }
-        if self.has(Flaw::PullsBackwards) {
+        if self.has(Flaw::PullsBackwards) || self.has(Flaw::Loose) {
             pulled.messages.reverse();
         }
         pulled
@@ -181,7 +198,7 @@ impl Flawed {
     fn bent_settled(&self, acks: usize, retries: usize, mut settled: Settled) -> Settled {
         settled.acks.resize(acks, AckOutcome::Acked);
         settled.retries.truncate(retries);
-        if self.has(Flaw::ForgetsWhyMessagesAreGone) {
+        if self.has(Flaw::ForgetsWhyMessagesAreGone) || self.has(Flaw::Loose) {
             let forget = |outcome: &mut AckOutcome| {
                 if *outcome == AckOutcome::Exhausted {
                     *outcome = AckOutcome::AlreadyGone;
@@ -281,6 +298,9 @@ impl Broker for Flawed {
 
     fn pull(&self, place: Place, mut pull: Pull) -> Answer<'_, Pulled> {
         pull.visibility_timeout = self.bent_timeout(place, pull.visibility_timeout);
+        if self.has(Flaw::Loose) {
+            pull.batch_size = pull.batch_size.map(|most| most.div_ceil(2));
+        }
         Box::pin(async move {
             let pulled = self.inner.pull(place, pull).await.inspect_err(|error| self.see(error))?;
             Ok(self.bent_pulled(place, pulled))
