@@ -50,9 +50,24 @@ impl Store {
         let disk = Arc::new(RealDisk::new(folder));
         let opened = Embedded::open(disk, Options::default(), Arc::clone(&clock), Arc::clone(&chance));
         let broker = opened.map_err(|error| explain(folder, error))?;
-        tracing::info!(report = ?broker.report(), "the store is open");
+        log_recovery(&broker);
         let keys = read_or_make_keys(folder, &*chance)?;
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
+    }
+}
+
+fn log_recovery(broker: &Embedded) {
+    let report = broker.report();
+    tracing::info!(
+        created = report.created,
+        checkpoint_lsn = report.checkpoint_lsn.0,
+        frames_replayed = report.frames_replayed,
+        frames_copied = report.frames_copied,
+        frames_dropped = report.frames_dropped,
+        "the store is open"
+    );
+    if let Some(reason) = &report.checkpoint_passed_over {
+        tracing::warn!(reason, "the newest checkpoint could not be used; the one before it was");
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every test has its own folder and a free port, takes the printed address as the sign that the server is ready, and
 //! stops only the process that it started.
 
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
+
 mod bench;
 mod config;
 mod dev;
