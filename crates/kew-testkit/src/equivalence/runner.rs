@@ -2,6 +2,7 @@
 
 mod catalog;
 mod messages;
+mod promises;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use kew_model::{
     AccountId, Broker, Clock, Error, Lease, Milliseconds, Place, Queue, QueueId, QueueNumber, Sequence,
 };
+
+use promises::Promises;
 
 use super::pairing::{Names, same};
 use super::script::{Consuming, Pick, SLOTS, Slot, Step, Whose};
@@ -40,6 +43,7 @@ pub(super) struct Pair<A, B> {
     leases: Vec<Known>,
     /// The newest fence of each message, on either side.
     fences: HashMap<(QueueNumber, Sequence), [u64; 2]>,
+    promises: Promises,
     /// How often a message may have left each queue of the first broker.
     departures: HashMap<QueueNumber, usize>,
     serial: u64,
@@ -65,6 +69,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
             places: [[NOWHERE; 2]; SLOTS],
             leases: Vec::new(),
             fences: HashMap::new(),
+            promises: Promises::default(),
             departures: HashMap::new(),
             serial: 0,
         };
@@ -134,7 +139,8 @@ impl<A: Subject, B: Subject> Pair<A, B> {
             }
             self.advance(Milliseconds(86_400_000))?;
         }
-        self.same_time()
+        self.same_time()?;
+        core::mem::take(&mut self.promises).are_kept()
     }
 
     fn same_time(&self) -> Result<(), String> {
@@ -201,6 +207,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
     }
 
     fn restart(&mut self, whose: Whose) -> Result<(), String> {
+        core::mem::take(&mut self.promises).are_kept()?;
         if whose.is(0) {
             self.a = self.a.take().map(Subject::restart);
         }

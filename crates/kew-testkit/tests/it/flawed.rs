@@ -38,6 +38,8 @@ pub(crate) enum Flaw {
     DiscardsWithoutLooking,
     CountsNoAttempts,
     MiscountsTheBacklog,
+    /// Not among [`Flaw::ALL`]: whoever looks for this one must wait until it is sure that nothing comes.
+    ForgetsPromises,
 }
 
 impl Flaw {
@@ -351,6 +353,9 @@ impl Broker for Flawed {
     }
 
     fn changed(&self, place: Place) -> Change {
+        if self.has(Flaw::ForgetsPromises) {
+            return Box::pin(std::future::pending());
+        }
         self.inner.changed(place)
     }
 

@@ -48,6 +48,12 @@ fn random_scripts_find_every_flaw() {
 }
 
 #[test]
+fn random_scripts_find_a_forgotten_promise() {
+    let told = find_difference(50, 0, || OracleSubject::new(1), || FlawedSubject::new(Flaw::ForgetsPromises));
+    assert!(told.unwrap().contains("the second broker forgot a promise"));
+}
+
+#[test]
 fn a_difference_is_told_with_a_short_script() {
     let told = find_difference(
         100,

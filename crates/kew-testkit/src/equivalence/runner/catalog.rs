@@ -44,6 +44,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
 
     pub(super) fn delete(&mut self, slot: Slot) -> Result<(), String> {
         let places = self.places[slot];
+        self.promises.forget(slot);
         self.both(|broker, index| wait(broker.delete_queue(places[index]))).map(drop)
     }
 

@@ -40,10 +40,17 @@ impl<A: Subject, B: Subject> Pair<A, B> {
     ) -> Result<usize, String> {
         let pull = Pull { batch_size, visibility_timeout: visibility_timeout_ms.map(Milliseconds) };
         let places = self.places[slot];
-        match self.both(|broker, index| wait(broker.pull(places[index], pull)))? {
-            Some([a, b]) => self.same_deliveries(slot, &a, &b),
-            None => Ok(0),
+        let made = [0, 1].map(|index| self.brokers[index].changed(places[index]));
+        let Some([a, b]) = self.both(|broker, index| wait(broker.pull(places[index], pull)))? else {
+            return Ok(0);
+        };
+        let count = self.same_deliveries(slot, &a, &b)?;
+        if count == 0 {
+            self.promises.found_nothing(slot, made);
+        } else {
+            self.promises.found_something(slot);
         }
+        Ok(count)
     }
 
     fn same_deliveries(&mut self, slot: Slot, a: &Pulled, b: &Pulled) -> Result<usize, String> {
