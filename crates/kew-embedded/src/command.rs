@@ -37,6 +37,20 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Whether the verb reads or changes the catalog beyond the one queue that it names.
+    pub(crate) fn concerns_catalog(&self) -> bool {
+        !matches!(
+            self,
+            Self::Push { .. }
+                | Self::Pull { .. }
+                | Self::Settle { .. }
+                | Self::Extend { .. }
+                | Self::Discard { .. }
+                | Self::Purge { .. }
+                | Self::Backlog { .. }
+        )
+    }
+
     /// The queue that the verb is about.
     pub(crate) fn place(&self) -> Option<Place> {
         match self {

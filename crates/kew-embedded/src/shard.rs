@@ -162,10 +162,13 @@ impl Shard {
         self.decide(command, &Loaded::new(), now)
     }
 
-    /// D3. Verbs that name no queue wait as well, since they may concern any.
+    /// D3. Verbs on the catalog wait as well, since a burial may make a queue, or look for one by its name.
     fn must_wait(&self, command: &Command) -> bool {
         if self.burial.is_none() {
             return false;
+        }
+        if command.verb.concerns_catalog() {
+            return true;
         }
         let place = command.verb.place();
         let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return true };
