@@ -3,9 +3,9 @@
 //! A script is a random run of verbs over a few queues that are each other's dead-letter queues, with stale, double and
 //! foreign leases, changed settings, deleted queues, clock steps from a millisecond to days, and restarts. Every
 //! answer is compared: errors, messages with their order, attempts, times and bodies, outcomes, backlogs, the catalog;
-//! at the end everything left is drained and compared. Promises
-//! of news must be kept by the time a pull finds something. Ids, queue numbers and fences may differ between brokers, so
-//! these are paired at their first appearance and must stay paired.
+//! at the end everything left is drained and compared. Promises of news must be kept by the time a pull finds
+//! something. Ids, queue numbers and fences may differ between brokers, so these are paired at their first appearance
+//! and must stay paired.
 //!
 //! A difference is shrunk to a short script and printed.
 
