@@ -12,7 +12,7 @@ use crate::bench::options::Plan;
 use crate::bench::requests::{AckRequest, PushRequest, pull_request};
 use crate::connection::{Answer, Connection};
 
-/// The longest a consumer waits for news before it looks again.
+/// The longest a client waits for others before it looks again.
 const NEWS_WAIT: Duration = Duration::from_millis(2);
 /// How long nothing may move before the run is given up.
 const STALL: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ pub(super) struct Desk<'a> {
     pub(super) tally: &'a RefCell<Tally>,
 }
 
-/// Pushes until the numbers or the time run out.
+/// Pushes until the numbers or the time run out, or another client has failed.
 ///
 /// # Errors
 /// When the connection breaks or the server refuses.
@@ -83,7 +83,11 @@ pub(super) async fn produce(desk: &Desk<'_>) -> anyhow::Result<()> {
     let mut request = PushRequest::new(desk.plan, desk.plan.batch);
     let count = desk.plan.batch as u64;
     let time_is_over = || desk.plan.time.is_some_and(|time| desk.started.elapsed() >= time);
-    while !time_is_over() {
+    while !time_is_over() && !desk.ledger.is_given_up() {
+        if desk.plan.consumers > 0 && desk.ledger.outstanding() >= desk.plan.outstanding_max {
+            let _ = tokio::time::timeout(NEWS_WAIT, desk.ledger.room()).await;
+            continue;
+        }
         let Some(first) = desk.ledger.take(count) else { break };
         let sent = Stopwatch::start();
         granted("push", &connection.ask(request.numbered(first)).await?)?;
@@ -94,7 +98,7 @@ pub(super) async fn produce(desk: &Desk<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Pulls and acks until everything that was pushed is acked.
+/// Pulls and acks until everything that was pushed is acked, or another client has failed.
 ///
 /// # Errors
 /// When the connection breaks, the server refuses, an ack counts wrong, or nothing moves for 30 s.
@@ -110,6 +114,7 @@ pub(super) async fn consume(desk: &Desk<'_>, batch: usize) -> anyhow::Result<()>
     loop {
         let found = match desk.ledger.claim(batch as u64) {
             Claim::Done => return Ok(()),
+            _ if desk.ledger.is_given_up() => return Ok(()),
             Claim::Wait => 0,
             Claim::Take(claimed) => {
                 let found = consumer.round(desk).await?;

@@ -3,7 +3,7 @@
 //! A message's number is taken, pushed, claimed, pulled and acked, in this order. A claim is a consumer's word that it
 //! will pull so many of the pushed messages; what its pull does not return, it gives back.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -21,8 +21,10 @@ pub(super) struct Ledger {
     doubled: AtomicU64,
     foreign: AtomicU64,
     producers: AtomicU64,
+    given_up: AtomicBool,
     seen: Box<[AtomicU64]>,
     news: Notify,
+    room: Notify,
 }
 
 /// What a consumer may do next.
@@ -66,8 +68,10 @@ impl Ledger {
             doubled: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
             producers: AtomicU64::new(producers as u64),
+            given_up: AtomicBool::new(false),
             seen: (0..words).map(|_| AtomicU64::new(0)).collect(),
             news: Notify::new(),
+            room: Notify::new(),
         }
     }
 
@@ -87,6 +91,16 @@ impl Ledger {
     pub(super) fn note_producer_done(&self) {
         self.producers.fetch_sub(1, Ordering::Release);
         self.news.notify_waiters();
+    }
+
+    /// Notes that a client has failed, so that the others do not wait for it.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a client has failed.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     /// Claims up to `most` messages.
@@ -133,13 +147,26 @@ impl Ledger {
     /// Notes acks that the server counted.
     pub(super) fn note_acked(&self, count: u64) {
         self.acked.fetch_add(count, Ordering::Release);
-        self.news.notify_waiters();
+        self.room.notify_waiters();
+        if self.producers.load(Ordering::Acquire) == 0 {
+            self.news.notify_waiters();
+        }
     }
 
-    /// Waits until something has been pushed, acked or ended after the call. May be woken without need, and may miss
-    /// news of just now, so a caller bounds its waiting.
+    /// Messages pushed and not yet acked.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.pushed.load(Ordering::Acquire).saturating_sub(self.acked.load(Ordering::Acquire))
+    }
+
+    /// Waits until there may be something to pull, or nothing any more. May be woken without need, and may miss news
+    /// of just now, so a caller bounds its waiting.
     pub(super) async fn news(&self) {
         self.news.notified().await;
+    }
+
+    /// Waits until something has been acked; with the same reservations as [`Ledger::news`].
+    pub(super) async fn room(&self) {
+        self.room.notified().await;
     }
 
     /// The totals so far.
@@ -173,6 +200,7 @@ mod tests {
         assert_eq!((ledger.claim(50), ledger.claim(50)), (Claim::Take(50), Claim::Take(20)));
         ledger.unclaim(5);
         assert_eq!(ledger.claim(50), Claim::Take(5));
+        assert_eq!(ledger.outstanding(), 70);
         ledger.note_acked(70);
         assert_eq!(ledger.claim(50), Claim::Wait, "a producer is still at work");
         ledger.note_producer_done();

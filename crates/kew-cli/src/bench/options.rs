@@ -52,6 +52,9 @@ pub(super) struct Lifecycle {
     /// Messages in a push, a pull and an ack, 1-100.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=100))]
     batch: u16,
+    /// Messages pushed and not yet acked at which producers wait, so that both sides stay at work, 1-1000000000.
+    #[arg(long, value_name = "COUNT", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=MESSAGES_MAX))]
+    outstanding_max: u64,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +156,8 @@ pub(super) struct Plan {
     pub(super) consumers: usize,
     /// Messages in a request.
     pub(super) batch: usize,
+    /// Messages pushed and not yet acked at which producers wait for consumers.
+    pub(super) outstanding_max: u64,
     /// Messages to push.
     pub(super) messages: u64,
     /// Time after which no more is pushed.
@@ -184,7 +189,8 @@ impl Lifecycle {
     /// Values that do not fit together, or a server that cannot be asked.
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let crew = (usize::from(self.producers), usize::from(self.consumers));
-        self.load.plan("lifecycle", crew, usize::from(self.batch))
+        let plan = self.load.plan("lifecycle", crew, usize::from(self.batch))?;
+        Ok(Plan { outstanding_max: self.outstanding_max, ..plan })
     }
 }
 
@@ -244,6 +250,7 @@ impl Load {
             producers: crew.0,
             consumers: crew.1,
             batch,
+            outstanding_max: MESSAGES_MAX,
             messages: batched(messages),
             time: self.seconds.map(Duration::from_secs),
             warm_up_messages: batched(self.warm_up_messages),

@@ -127,8 +127,8 @@ async fn thread_of_clients(
         });
     }
     while let Some(ended) = clients.join_next().await {
-        // The first failure ends the run: the set aborts the other clients when it is dropped.
-        ended.context("a client panicked")??;
+        // The first failure ends the run: here by dropping the set, which aborts its clients, elsewhere by the ledger.
+        ended.context("a client panicked").flatten().inspect_err(|_| ledger.give_up())?;
     }
     drop(clients);
     Ok(tally.borrow().clone())
