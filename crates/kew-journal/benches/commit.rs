@@ -6,6 +6,7 @@
 //! folder; set `TMPDIR` to choose the disk.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 
+use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kew_journal::{Frame, FrameBuffer, Lsn, Opened, Options, RealDisk, Replay, SegmentId, Step, open};
 
 /// Frames per group and bytes per frame.
@@ -112,25 +113,31 @@ fn group_commit(criterion: &mut Criterion) {
     }
 }
 
+/// The cost of staging alone: number, place, checksum. What was staged is committed between the measurements.
 fn staging(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    let mut opened = opened(folder.path());
-    let payload = vec![7; 11_000];
+    let opened = RefCell::new(opened(folder.path()));
     let mut group = criterion.benchmark_group("stage");
-    group.throughput(Throughput::Bytes(payload.len() as u64));
-    group.bench_function("one frame of 11 kB", |bencher| {
-        bencher.iter_batched(
-            || FrameBuffer::from(&payload[..]),
-            |frame| {
-                let staged = opened.journal.stage(frame).unwrap();
-                if staged.lsn.0.is_multiple_of(256) {
-                    let group = opened.journal.take_group().unwrap();
-                    opened.committer.commit(group).unwrap();
-                }
-            },
-            criterion::BatchSize::SmallInput,
-        );
-    });
+    for bytes in [100, 11_000] {
+        let payload = vec![7; bytes];
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(format!("one frame of {bytes} B"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    let opened = &mut *opened.borrow_mut();
+                    if opened.journal.next_lsn().0.is_multiple_of(64)
+                        && let Some(group) = opened.journal.take_group()
+                    {
+                        opened.committer.commit(group).unwrap();
+                        free(opened);
+                    }
+                    FrameBuffer::from(&payload[..])
+                },
+                |frame| opened.borrow_mut().journal.stage(frame).unwrap(),
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
 }
 

@@ -112,6 +112,11 @@ fn header_checksum(placed: u32, header: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(placed, &header[4..12]), &header[16..HEADER])
 }
 
+/// Whether a header of a known kind may stand here. A cheap look before the checksum is computed.
+pub(crate) fn plausible(bytes: &[u8]) -> bool {
+    Kind::from_byte(bytes[8]).is_some() && bytes[9] == 0 && bytes[20..24] == [0; 4]
+}
+
 /// The length of the payload, if an intact header of this store, segment and offset stands here.
 pub(crate) fn payload_bytes(bytes: &[u8], seed: Seed, offset: u32) -> Option<u32> {
     // The kind is looked at first only because it is the cheapest way to pass over zeros.

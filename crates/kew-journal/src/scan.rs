@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::frame::{Decoded, FRAME_VERSION, HEADER_BYTES, Header, decode, frame_bytes, payload_bytes};
+use crate::frame::{
+    Decoded, FRAME_VERSION, HEADER_BYTES, Header, decode, frame_bytes, payload_bytes, plausible,
+};
 use crate::position::Lsn;
 use crate::segment::Segment;
 
@@ -75,10 +77,27 @@ impl<'a> Scanner<'a> {
         Ok(stated.filter(|bytes| *bytes <= room).map(frame_bytes))
     }
 
-    /// Whether the file ends before another header.
+    /// Moves to the next multiple of 8 where a header may stand, or to where none fits any more.
+    fn skip_implausible(&mut self) -> Result<(), Error> {
+        while self.limit.saturating_sub(self.offset) >= HEADER_BYTES
+            && self.load(self.offset, HEADER)? >= HEADER
+        {
+            let at = (self.offset - self.window_start) as usize;
+            let places = self.window[at..].windows(HEADER).step_by(8);
+            let count = places.len();
+            let skipped = places.clone().position(plausible).unwrap_or(count);
+            self.offset += u32::try_from(skipped * 8).unwrap_or(u32::MAX);
+            if skipped < count {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the file or the range ends before another header.
     fn at_end_of_file(&self) -> bool {
         let at = (self.offset - self.window_start) as usize;
-        self.window.len().saturating_sub(at) < HEADER
+        self.limit.saturating_sub(self.offset) < HEADER_BYTES || self.window.len().saturating_sub(at) < HEADER
     }
 
     /// Makes the window hold `bytes` from `offset` on, as far as the file goes, and says how many it holds.
@@ -123,7 +142,8 @@ impl Ahead {
 pub(crate) fn look_ahead(segment: &Arc<Segment>, offset: u32) -> Result<Ahead, Error> {
     let mut scanner = Scanner::new(segment, offset, segment.size_bytes);
     let mut ahead = Ahead::default();
-    while scanner.limit.saturating_sub(scanner.offset) >= HEADER_BYTES {
+    loop {
+        scanner.skip_implausible()?;
         let header = if let Found::Frame { header, .. } = scanner.next()? { Some(header) } else { None };
         match header {
             Some(Header { durable_lsn, epoch, .. }) => ahead.add(Ahead { frames: 1, durable_lsn, epoch }),

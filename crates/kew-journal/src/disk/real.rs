@@ -56,7 +56,15 @@ impl Disk for RealDisk {
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.root.join(folder))
+        let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
+        let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        // A new folder is as durable as its name in its parent, and nobody else syncs those above the store.
+        for parent in missing.into_iter().filter_map(Path::parent) {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

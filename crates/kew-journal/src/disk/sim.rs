@@ -5,14 +5,16 @@
 //! many of its unsynced name changes survive. A kill keeps the cache, so that a later power cut can still take
 //! it. A run can be stopped at any step, and single calls can be made to fail. Everything follows from the seed.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskFile, FolderLock, Space};
+use super::{DiskFile, Space};
 
+mod calls;
 mod files;
 mod random;
 
+use calls::SimFile;
 use files::Files;
 use random::Random;
 
@@ -32,21 +34,21 @@ pub enum Loss {
 /// The calls that can be counted and made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OperationKind {
-    /// [`Disk::lock`].
+    /// [`crate::Disk::lock`].
     Lock,
-    /// [`Disk::create_folder`].
+    /// [`crate::Disk::create_folder`].
     CreateFolder,
-    /// [`Disk::list`].
+    /// [`crate::Disk::list`].
     List,
-    /// [`Disk::create`].
+    /// [`crate::Disk::create`].
     Create,
-    /// [`Disk::open`].
+    /// [`crate::Disk::open`].
     Open,
-    /// [`Disk::rename`].
+    /// [`crate::Disk::rename`].
     Rename,
-    /// [`Disk::remove`].
+    /// [`crate::Disk::remove`].
     Remove,
-    /// [`Disk::sync_folder`].
+    /// [`crate::Disk::sync_folder`].
     SyncFolder,
     /// [`DiskFile::size`].
     Size,
@@ -235,7 +237,7 @@ impl SimDisk {
         state.files.lose(loss, &mut state.random);
     }
 
-    /// Sets what [`Disk::space`] answers.
+    /// Sets what [`crate::Disk::space`] answers.
     pub fn set_space(&self, space: Space) {
         self.state().space = space;
     }
@@ -271,136 +273,5 @@ impl SimDisk {
         let process = state.process;
         state.pass(kind, process)?;
         run(&mut state)
-    }
-}
-
-#[derive(Debug)]
-struct SimLock {
-    disk: SimDisk,
-    process: u64,
-}
-
-impl FolderLock for SimLock {}
-
-impl Drop for SimLock {
-    fn drop(&mut self) {
-        let mut state = self.disk.state();
-        if state.process == self.process {
-            state.locked = false;
-        }
-    }
-}
-
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    file: u64,
-    process: u64,
-}
-
-impl Disk for SimDisk {
-    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn FolderLock>>> {
-        self.call(OperationKind::Lock, |state| {
-            if state.locked {
-                return Ok(None);
-            }
-            state.locked = true;
-            Ok(Some(Box::new(SimLock { disk: self.clone(), process: state.process }) as Box<dyn FolderLock>))
-        })
-    }
-
-    fn create_folder(&self, folder: &str) -> io::Result<()> {
-        self.call(OperationKind::CreateFolder, |state| {
-            state.files.create_folder(folder);
-            Ok(())
-        })
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.call(OperationKind::List, |state| state.files.list(folder))
-    }
-
-    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.call(OperationKind::Create, |state| {
-            let file = state.files.create(name)?;
-            Ok(self.handle(state, file))
-        })
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.call(OperationKind::Open, |state| {
-            let file = state.files.find(name).ok_or(io::ErrorKind::NotFound)?;
-            Ok(self.handle(state, file))
-        })
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.call(OperationKind::Rename, |state| state.files.rename(from, to))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.call(OperationKind::Remove, |state| state.files.remove(name))
-    }
-
-    fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        self.call(OperationKind::SyncFolder, |state| state.files.sync_folder(folder))
-    }
-
-    fn space(&self) -> io::Result<Space> {
-        Ok(self.state().space)
-    }
-}
-
-impl DiskFile for SimFile {
-    fn size(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        state.pass(OperationKind::Size, self.process)?;
-        Ok(state.files.read(self.file).len() as u64)
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        state.pass(OperationKind::Read, self.process)?;
-        let bytes = state.files.read(self.file);
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        let count = buffer.len().min(bytes.len() - from);
-        buffer[..count].copy_from_slice(&bytes[from..from + count]);
-        Ok(count)
-    }
-
-    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        let state = &mut *self.disk.state();
-        let verdict = state.enter(OperationKind::Write, self.process)?;
-        let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        let take = match verdict {
-            Verdict::Go => wanted,
-            Verdict::Stop => state.random.up_to(wanted),
-            Verdict::Fail(Fault::ShortWrite) => wanted / 2,
-            Verdict::Fail(Fault::Error(kind)) => return Err(io::Error::new(kind, "injected")),
-        };
-        let mut at = usize::try_from(offset).unwrap_or(usize::MAX);
-        let mut left = take;
-        for slice in slices {
-            let part = &slice[..left.min(slice.len())];
-            state.files.write(self.file, at, part, &mut state.random);
-            at += part.len();
-            left -= part.len();
-        }
-        if matches!(verdict, Verdict::Stop) { Err(stopped()) } else { Ok(take) }
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        match state.enter(OperationKind::Sync, self.process)? {
-            Verdict::Go | Verdict::Fail(Fault::ShortWrite) => {
-                state.files.sync(self.file);
-                Ok(())
-            }
-            Verdict::Stop => Err(stopped()),
-            Verdict::Fail(Fault::Error(kind)) => {
-                state.files.fail_sync(self.file);
-                Err(io::Error::new(kind, "injected"))
-            }
-        }
     }
 }

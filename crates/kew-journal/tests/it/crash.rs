@@ -88,6 +88,18 @@ fn recovers(disk: SimDisk, ledger: &Ledger, context: &str) {
 }
 
 #[test]
+fn the_script_goes_through_recycled_segments() {
+    let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
+    let mut spares = Vec::new();
+    world.open().unwrap();
+    for op in SCRIPT {
+        world.run(op).unwrap();
+        spares.push(world.disk.file_names().iter().filter(|name| name.ends_with(".spare")).count());
+    }
+    assert!(spares.windows(2).any(|pair| pair[1] < pair[0]), "a spare was used: {spares:?}");
+}
+
+#[test]
 fn nothing_promised_is_lost_at_any_step_with_any_loss() {
     let mut steps = 0;
     while let Some(world) = stopped_at(steps + 1) {

@@ -1,6 +1,7 @@
 //! What the journal keeps while nothing goes wrong, and what it refuses to free.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kew_journal::{
     Error, Frame, FrameBuffer, Lsn, Opened, Options, Position, RealDisk, Replay, SegmentId, SimDisk, Step,
@@ -336,4 +337,44 @@ fn a_backlog_may_span_more_segments_than_files_are_open() {
     assert_eq!(second, first[140..]);
     let reopened = disk.calls(kew_journal::OperationKind::Open) - before;
     assert!(reopened > 20, "the oldest were closed meanwhile: {reopened}");
+}
+
+#[test]
+fn preparing_on_another_thread_never_touches_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::new(folder.path()));
+    let one_megabyte = Options::new([3; 16], 0).with_segment_bytes(1 << 20);
+    let mut opened =
+        open(Arc::clone(&disk) as Arc<_>, one_megabyte.clone(), &mut Collected::default()).unwrap();
+    let finished = Arc::new(AtomicBool::new(false));
+    let preparing = {
+        let (finished, mut preparer) = (Arc::clone(&finished), opened.preparer);
+        std::thread::spawn(move || {
+            let mut worked = 0;
+            while !finished.load(Ordering::Acquire) {
+                match preparer.step().unwrap() {
+                    Step::Worked => worked += 1,
+                    _ => std::thread::yield_now(),
+                }
+            }
+            worked
+        })
+    };
+
+    let payloads: Vec<Vec<u8>> =
+        (0..600_usize).map(|number| vec![number as u8; number * 37 % 20_000]).collect();
+    for payload in &payloads {
+        opened.journal.stage(FrameBuffer::from(&payload[..])).unwrap();
+        let group = opened.journal.take_group().unwrap();
+        let durable = opened.committer.commit(group).unwrap();
+        opened.journal.note_durable(durable);
+    }
+    finished.store(true, Ordering::Release);
+    let worked = preparing.join().unwrap();
+    opened.journal.close(opened.committer).unwrap();
+
+    let mut collected = Collected::default();
+    open(disk, one_megabyte, &mut collected).unwrap();
+    assert_eq!(collected.payloads, payloads);
+    assert!(worked > 1, "{worked} steps were taken");
 }
