@@ -154,3 +154,44 @@ fn recovery_may_be_stopped_at_any_step_any_number_of_times() {
     }
     assert!(stops > 2000, "{stops} recoveries were stopped");
 }
+
+/// What the short scripts are made of.
+const ALPHABET: [Op; 9] = [
+    Op::Stage(600),
+    Op::Commit,
+    Op::CommitTwo(600),
+    Op::CommitTwo(50_000),
+    Op::Mark,
+    Op::Checkpoint,
+    Op::Retire { keep: 1 },
+    Op::Prepare,
+    Op::Reopen,
+];
+
+#[test]
+fn every_short_script_survives_a_crash_at_every_step() {
+    let beginning = [Op::Stage(600), Op::Commit, Op::Stage(600)];
+    let mut begun = World::new(SimDisk::new(1), options(), Ledger::default());
+    must(begun.open().and_then(|_| begun.run_all(&beginning)), "the beginning");
+    let first_step = begun.disk.steps() + 1;
+    let mut crashes = 0;
+    for script in 0..ALPHABET.len().pow(3) {
+        let ops = [0, 1, 2].map(|place| ALPHABET[script / ALPHABET.len().pow(place) % ALPHABET.len()]);
+        for step in first_step.. {
+            let mut world = World::new(SimDisk::new(step), options(), Ledger::default());
+            must(world.open().and_then(|_| world.run_all(&beginning)), "the beginning");
+            world.disk.stop_at(step);
+            match world.run_all(&ops) {
+                Ok(()) => break,
+                Err(end) => assert!(end.is_excused_by(&world.disk), "{ops:?}, step {step}: {end}"),
+            }
+            for loss in [Loss::Everything, Loss::Nothing, Loss::Random] {
+                let disk = world.disk.fork(step);
+                disk.power_cut(loss);
+                recovers(disk, &world.ledger, &format!("{ops:?}, step {step}, {loss:?}"));
+                crashes += 1;
+            }
+        }
+    }
+    assert!(crashes > 10_000, "{crashes} crashes");
+}
