@@ -55,6 +55,7 @@ where
     let mut connection = pin!(
         http1::Builder::new()
             .max_buf_size(HEADER_BYTES_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .header_read_timeout(None)
             .serve_connection(io, service)

@@ -7,7 +7,7 @@ use core::task::Poll;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Request, body::Body as _, body::Incoming};
 use kew_model::{Broker, Chance, Clock};
@@ -75,10 +75,15 @@ impl House {
         if !body.is_at_end() && !self.is_discarded(&mut body, watch).await {
             watch.leave_unread();
         }
-        let (answer, fault) = match outcome {
+        let (mut answer, fault) = match outcome {
             Ok(result) => (reply::to_success(result, id), None),
             Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
         };
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            // Had the request a content-length, too, hyper would have dropped it: whoever stands before this server
+            // may then believe that the request ended elsewhere. So nothing after it is taken for a request.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let bytes_out = answer.body().size_hint().lower();
         let (fault, bytes_in) = (fault.as_ref(), body.bytes());
         note(&Told { id, head: &head, fault, bytes_in, bytes_out, started });
@@ -92,7 +97,6 @@ impl House {
     }
 
     async fn carry_out(&self, head: &Parts, body: &mut RequestBody, watch: &Watch) -> Result<Vec<u8>, Fault> {
-        refuse_two_lengths(head)?;
         let matched = routes::find(&head.method, head.uri.path())?;
         let route = matched.route;
         if route.right == Right::Nothing {
@@ -110,15 +114,6 @@ impl House {
         call.body = bytes;
         operations::carry_out(&call, place).await
     }
-}
-
-/// Refuses a request that gives its length in two ways: whoever stands before this server may believe the other.
-fn refuse_two_lengths(head: &Parts) -> Result<(), Fault> {
-    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
-        let why = "a request has a content-length or a transfer-encoding, not both";
-        return Err(Fault::new(Kind::ConnectionMalformed).detailed(why));
-    }
-    Ok(())
 }
 
 /// Carries work out until it ends, panics, or the connection's timer says that its time is over.

@@ -30,5 +30,6 @@ mod server;
 mod settings;
 
 pub use listen::Listener;
+pub use routes::{RouteSummary, routes};
 pub use server::Server;
 pub use settings::{Access, DEVELOPMENT_TOKEN, Settings};

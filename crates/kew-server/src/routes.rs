@@ -174,12 +174,31 @@ impl Route {
         };
         Matched { route: self, account: text(ACCOUNT), queue: text(QUEUE), item: text(ITEM) }
     }
+}
 
-    /// The row as documentation shows it: `POST /client/v4/accounts/{account}/queues`.
-    #[cfg(test)]
-    pub(crate) fn shown(&self) -> String {
-        format!("{} /{}", self.method, self.path.join("/"))
-    }
+/// A row of the table of routes, for documentation and for tests that walk all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteSummary {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path, with `{account}`, `{queue}` and `{item}` where any text may stand.
+    pub path: String,
+    /// The scope that it needs: a scope's name; `server` for the scope admin over all queues; `none`.
+    pub right: &'static str,
+}
+
+/// Every URL that the server knows, in the order of the table.
+pub fn routes() -> Vec<RouteSummary> {
+    let summary = |route: &Route| RouteSummary {
+        method: route.method.as_str(),
+        path: format!("/{}", route.path.join("/")),
+        right: match route.right {
+            Right::Nothing => "none",
+            Right::InAccount(scope) => scope.name(),
+            Right::Server => "server",
+        },
+    };
+    ROUTES.iter().map(summary).collect()
 }
 
 #[cfg(test)]
@@ -223,8 +242,10 @@ mod tests {
 
     #[test]
     fn no_two_rows_are_the_same() {
-        for (index, route) in ROUTES.iter().enumerate() {
-            assert!(ROUTES[..index].iter().all(|other| other.shown() != route.shown()), "{}", route.shown());
+        let routes = routes();
+        for (index, route) in routes.iter().enumerate() {
+            let is_same = |other: &RouteSummary| (other.method, &other.path) == (route.method, &route.path);
+            assert!(!routes[..index].iter().any(is_same), "{route:?}");
         }
     }
 }

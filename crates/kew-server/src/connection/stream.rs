@@ -57,9 +57,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(_)) => self.watch.note_written(),
-            // The reader is slow; its time begins with what it took last.
-            Poll::Pending if self.watch.phase() == Phase::Writing => self.watch.touch(),
-            Poll::Pending | Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.watch.note_stalled(),
+            Poll::Ready(Err(_)) => {}
         }
     }
 

@@ -41,13 +41,15 @@ impl Phase {
 /// lose the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The progress of one connection. All of it is touched by one task at a time; atomics only make it shareable.
+/// The progress of one connection. Only its own task touches it; atomics make it shareable with
+/// hyper's parts of the task.
 #[derive(Debug)]
 pub(crate) struct Watch {
     opened: Instant,
     phase: AtomicU8,
     since_ms: AtomicU64,
     wrote: AtomicBool,
+    stalled: AtomicBool,
     expired: AtomicBool,
     unread: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl Watch {
             phase: AtomicU8::new(Phase::Idle as u8),
             since_ms: AtomicU64::new(0),
             wrote: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             expired: AtomicBool::new(false),
             unread: AtomicBool::new(false),
         }
@@ -81,14 +84,22 @@ impl Watch {
     }
 
     /// Counts from now: there was progress.
-    pub(crate) fn touch(&self) {
+    fn touch(&self) {
         let elapsed = self.opened.elapsed().as_millis();
         self.since_ms.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Bytes of an answer were taken.
+    /// Bytes of an answer were taken. After a pause its reader has the whole time again.
     pub(crate) fn note_written(&self) {
         self.wrote.store(true, Relaxed);
+        if self.stalled.load(Relaxed) && self.stalled.swap(false, Relaxed) {
+            self.touch();
+        }
+    }
+
+    /// No bytes of an answer are taken at the moment.
+    pub(crate) fn note_stalled(&self) {
+        self.stalled.store(self.phase() == Phase::Writing, Relaxed);
     }
 
     /// All bytes were taken; when they were an answer's, the connection is idle again.

@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Reads more; false at the end.
     async fn fill(&mut self) -> bool {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         match self.stream.read(&mut buffer).await {
             Ok(0) | Err(_) => false,
             Ok(count) => {

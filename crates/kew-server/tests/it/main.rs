@@ -2,6 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
+mod admin;
+mod auth;
 mod client;
+mod consumers;
+mod drain;
+mod envelope;
+mod faulty;
 mod kew;
+mod limits;
+mod memory;
+mod pull;
 mod push;
+mod queues;
+mod settle;
