@@ -229,6 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn a_million_guesses_open_nothing() {
+        let ring = KeyRing::generate(&Fixed(1));
+        let mut bytes = [0; SEALED];
+        (bytes[0], bytes[1]) = (VERSION, 0);
+        // Guesses that name the right version and key; all else is a counter, mixed.
+        for guess in 0..1_000_000_u64 {
+            for (index, part) in (0_u32..).zip(bytes[2..].chunks_mut(8)) {
+                let mixed = (guess + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(13 * index);
+                part.copy_from_slice(&mixed.to_le_bytes()[..part.len()]);
+            }
+            let mut text = [0; LENGTH];
+            URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).unwrap();
+            assert_eq!(ring.open(core::str::from_utf8(&text).unwrap()), None, "guess {guess}");
+        }
+    }
+
+    #[test]
     fn an_old_key_opens_after_a_new_one_seals_and_both_are_in_the_file() {
         let mut ring = KeyRing::generate(&Fixed(1));
         let old = sealed(&ring);

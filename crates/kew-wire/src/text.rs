@@ -14,7 +14,7 @@ pub(crate) struct LoneSurrogate;
 /// What was appended before the error stays; callers give the whole buffer up.
 pub(crate) fn unescape(literal: &str, out: &mut Vec<u8>) -> Result<(), LoneSurrogate> {
     let mut rest = inside(literal);
-    while let Some(backslash) = rest.as_bytes().iter().position(|byte| *byte == b'\\') {
+    while let Some(backslash) = rest.find('\\') {
         out.extend_from_slice(&rest.as_bytes()[..backslash]);
         rest = escape(&rest[backslash + 1..], out)?;
     }

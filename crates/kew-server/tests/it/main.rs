@@ -11,6 +11,7 @@ mod envelope;
 mod faulty;
 mod kew;
 mod limits;
+mod log;
 mod memory;
 mod pull;
 mod push;

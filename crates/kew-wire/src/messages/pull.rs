@@ -90,8 +90,11 @@ fn write_body(out: &mut Vec<u8>, content_type: ContentType, body: &[u8], encodin
         ContentType::Bytes | ContentType::V8 => false,
     };
     if is_text {
-        // Text was text when it was pushed; should it no longer be, the rest of the answer still is JSON.
-        write_string(out, &String::from_utf8_lossy(body));
+        match core::str::from_utf8(body) {
+            Ok(text) => write_string(out, text),
+            // Text was text when it was pushed; should it no longer be, the answer still is JSON.
+            Err(_) => write_string(out, &String::from_utf8_lossy(body)),
+        }
         return;
     }
     out.push(b'"');

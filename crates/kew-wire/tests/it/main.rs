@@ -8,6 +8,7 @@ mod documentation;
 mod pull;
 mod push;
 mod queues;
+mod round_trip;
 mod settle;
 
 use kew_model::{Chance, Timestamp};
