@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kew_journal::{Position, SegmentId};
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue, NewToken, Place, Pull,
-    PushBatch, Queue, QueueChange, QueueNumber, Sequence, Settled, Settlement, Timestamp, Token, TokenId,
+    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue, NewToken,
+    Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Sequence, Settled, Settlement, Timestamp, Token,
+    TokenId,
 };
 use tokio::sync::oneshot;
 

@@ -3,8 +3,8 @@
 
 pub(crate) mod access;
 pub(crate) mod consumers;
-pub(crate) mod due;
 pub(crate) mod discard;
+pub(crate) mod due;
 pub(crate) mod merge;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -85,7 +85,11 @@ pub(crate) fn queue_at(state: &State, place: Place) -> Result<&QueueState, Error
 }
 
 /// Where a live message of a queue lies.
-pub(crate) fn locate(state: &State, queue: QueueNumber, sequence: kew_model::Sequence) -> Result<Locator, Error> {
+pub(crate) fn locate(
+    state: &State,
+    queue: QueueNumber,
+    sequence: kew_model::Sequence,
+) -> Result<Locator, Error> {
     let lost = || Error::Internal { cause: format!("queue {} has no segment for {}", queue.0, sequence.0) };
     let (segment, position) = state.locate(queue, sequence).ok_or_else(lost)?;
     Ok(Locator { queue, sequence, segment, position })

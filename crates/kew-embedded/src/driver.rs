@@ -26,6 +26,9 @@ const IDLE: Duration = Duration::from_millis(50);
 /// After so many log bytes the keeper is told that there may be something to prepare.
 const POKE_BYTES: u64 = 256 * 1024;
 
+/// How long after a failed checkpoint the next one is tried.
+const CHECKPOINT_AGAIN: Milliseconds = Milliseconds(1_000);
+
 /// What comes to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -93,36 +96,55 @@ pub(crate) struct Progress {
     poked_at: u64,
     checkpoint_at: Timestamp,
     checkpoint_running: bool,
+    /// After a failure: when to try again.
+    checkpoint_again_at: Timestamp,
     /// The newest segment whose predecessors were handed to the keeper.
     indexed: SegmentId,
     /// Up to when waiters were told of what time brings.
     told_until: Timestamp,
 }
 
+impl Progress {
+    /// At the start, when the recurring work counts from now.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { checkpoint_at: now, told_until: now, ..Self::default() }
+    }
+}
+
 impl Driver {
-    /// Runs until it is told to close or the store fails.
-    pub(crate) fn run(mut self) {
-        self.progress.checkpoint_at = self.clock.now();
-        self.progress.told_until = self.progress.checkpoint_at;
-        loop {
-            let messages = self.shared.inbox.take(self.patience());
-            let quiet = messages.is_empty();
-            let mut inputs = Vec::with_capacity(messages.len());
-            let mut close = None;
-            for message in messages {
-                match message {
-                    Message::Shard(input) => inputs.push(input),
-                    Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
-                    Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome.is_ok()),
-                    Message::Close(reply_to) => close = Some(reply_to),
-                }
+    /// Takes turns until the store is told to close or fails.
+    pub(crate) fn run(self: Box<Self>) {
+        let mut driver = Some(self);
+        while let Some(next) = driver {
+            let patience = next.patience();
+            driver = next.turn(patience);
+        }
+    }
+
+    /// Waits for messages and does what they ask; `None` when that was to close, or the store has failed.
+    pub(crate) fn turn(mut self: Box<Self>, patience: Option<Duration>) -> Option<Box<Self>> {
+        let messages = self.shared.inbox.take(patience);
+        let quiet = messages.is_empty();
+        let mut inputs = Vec::with_capacity(messages.len());
+        let mut close = None;
+        for message in messages {
+            match message {
+                Message::Shard(input) => inputs.push(input),
+                Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
+                Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome),
+                Message::Close(reply_to) => close = Some(reply_to),
             }
-            if let Err((error, waiting)) = self.turn(inputs, quiet) {
-                return self.fail(&error, waiting, close);
+        }
+        if let Err((error, waiting)) = self.step(inputs, quiet) {
+            self.fail(&error, waiting, close);
+            return None;
+        }
+        match close {
+            Some(reply_to) => {
+                self.close(reply_to);
+                None
             }
-            if let Some(reply_to) = close {
-                return self.close(reply_to);
-            }
+            None => Some(self),
         }
     }
 
@@ -141,9 +163,8 @@ impl Driver {
         Some(Duration::from_millis(wake.since(now).0.max(1)))
     }
 
-    /// One turn: decide, make durable, answer. On failure gives back those who wait for an answer.
-    #[expect(clippy::type_complexity, reason = "an error and whom to tell, used in one place")]
-    fn turn(
+    /// Decide, make durable, answer. On failure gives back those who wait for an answer.
+    fn step(
         &mut self,
         inputs: Vec<Input>,
         quiet: bool,
@@ -235,7 +256,7 @@ impl Driver {
         let elapsed_ms = now.since(self.progress.checkpoint_at).0;
         let due = log_bytes >= self.options.checkpoint_bytes
             || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms);
-        if due && !self.progress.checkpoint_running {
+        if due && !self.progress.checkpoint_running && now >= self.progress.checkpoint_again_at {
             self.progress.checkpoint_running = true;
             self.progress.checkpoint_at = now;
             let cut = self.shard.journal.checkpoint_cut();
@@ -246,15 +267,24 @@ impl Driver {
     fn checkpoint_kept(&mut self, outcome: Result<(), String>) {
         self.progress.checkpoint_running = false;
         self.progress.poked_at = 0;
-        if outcome.is_ok() {
-            self.free_segments();
+        match outcome {
+            Ok(()) => self.free_segments(),
+            Err(reason) => {
+                tracing::warn!(%reason, "a checkpoint could not be kept; the log grows until one can");
+                self.progress.checkpoint_again_at = self.clock.now().after(CHECKPOINT_AGAIN);
+            }
         }
     }
 
     /// A segment's index need not stay in memory any more. One that could not be kept stays until it can.
-    fn index_kept(&mut self, segment: SegmentId, kept: bool) {
-        if kept {
-            self.shard.state.indexes.remove(&segment);
+    fn index_kept(&mut self, segment: SegmentId, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => {
+                self.shard.state.indexes.remove(&segment);
+            }
+            Err(reason) => {
+                tracing::warn!(%segment, %reason, "a segment's index could not be kept, and stays in memory")
+            }
         }
     }
 
@@ -269,7 +299,7 @@ impl Driver {
     }
 
     /// Takes nothing more in, keeps a checkpoint, and seals the log.
-    fn close(mut self, reply_to: oneshot::Sender<Result<(), Error>>) {
+    fn close(mut self: Box<Self>, reply_to: oneshot::Sender<Result<(), Error>>) {
         self.shared.inbox.close();
         self.refuse(&Error::Closing, Vec::new());
         self.keeper.close();
@@ -279,7 +309,7 @@ impl Driver {
         } else {
             Ok(())
         };
-        let Self { shard, committer, shared, .. } = self;
+        let Self { shard, committer, shared, .. } = *self;
         let closed = shard.journal.close(committer).and(kept);
         shared.signals.tell_all();
         // A closed store that nobody waits for is closed all the same.
@@ -288,7 +318,7 @@ impl Driver {
 
     /// The store has failed: everybody who waits is told that the outcome is unknown.
     fn fail(
-        mut self,
+        mut self: Box<Self>,
         error: &kew_journal::Error,
         waiting: Vec<crate::command::ReplyTo>,
         close: Option<oneshot::Sender<Result<(), Error>>>,

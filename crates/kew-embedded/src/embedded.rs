@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::thread::JoinHandle;
 
 use kew_model::{
-    Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer,
-    NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange, Sequence, Settled,
-    Settlement, Token, TokenId,
+    Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
+    NewConsumer, NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange, Sequence,
+    Settled, Settlement, Token, TokenId,
 };
 use tokio::sync::oneshot;
 
@@ -23,8 +23,38 @@ use crate::pulled;
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
     pub(crate) library: Library,
-    pub(crate) threads: Arc<Threads>,
+    pub(crate) engine: Engine,
     pub(crate) report: Arc<kew_journal::RecoveryReport>,
+}
+
+/// Who does the store's work.
+#[derive(Clone)]
+pub(crate) enum Engine {
+    /// Threads of its own.
+    Threads(Arc<Threads>),
+    /// Whoever asks.
+    #[cfg(feature = "test-util")]
+    Inline(Arc<crate::inline::Inline>),
+}
+
+impl Engine {
+    /// Something was put into the inbox.
+    fn asked(&self) {
+        match self {
+            Self::Threads(_) => {}
+            #[cfg(feature = "test-util")]
+            Self::Inline(inline) => inline.pump(),
+        }
+    }
+
+    /// Waits for the end of a store that was told to end.
+    fn join(&self) {
+        match self {
+            Self::Threads(threads) => threads.join(),
+            #[cfg(feature = "test-util")]
+            Self::Inline(_) => {}
+        }
+    }
 }
 
 /// The store's threads. When the last handle to the store goes without a close, they are told to end all the same.
@@ -77,7 +107,10 @@ impl Embedded {
         let (reply_to, reply) = oneshot::channel();
         let command = Message::Shard(Input::Command(Command { verb, reply_to }));
         match self.shared.inbox.put(command, bytes) {
-            Ok(()) => reply.await.unwrap_or_else(|_| Err(self.shared.refusal())),
+            Ok(()) => {
+                self.engine.asked();
+                reply.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+            }
             Err((Refused::Full, _)) => Err(Error::Overloaded),
             Err((Refused::Closed, _)) => Err(self.shared.refusal()),
         }
@@ -210,7 +243,12 @@ impl Broker for Embedded {
         Box::pin(self.one_consumer(Verb::CreateConsumer { place, consumer }))
     }
 
-    fn replace_consumer(&self, place: Place, id: ConsumerId, consumer: NewConsumer) -> Answer<'_, Arc<Consumer>> {
+    fn replace_consumer(
+        &self,
+        place: Place,
+        id: ConsumerId,
+        consumer: NewConsumer,
+    ) -> Answer<'_, Arc<Consumer>> {
         Box::pin(self.one_consumer(Verb::ReplaceConsumer { place, id, consumer }))
     }
 
@@ -288,13 +326,16 @@ impl Broker for Embedded {
         Box::pin(async move {
             let (reply_to, closed) = oneshot::channel();
             let outcome = match self.shared.inbox.put(Message::Close(reply_to), 0) {
-                Ok(()) => closed.await.unwrap_or_else(|_| Err(self.shared.refusal())),
+                Ok(()) => {
+                    self.engine.asked();
+                    closed.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+                }
                 Err(_) => match self.shared.refusal() {
                     Error::Closing => Ok(()),
                     failed => Err(failed),
                 },
             };
-            self.threads.join();
+            self.engine.join();
             outcome
         })
     }

@@ -72,41 +72,65 @@ impl Keeper {
     }
 }
 
-/// Reads what the writer asks for, until the hand-off closes.
-pub(crate) fn read_on(keeper: &Keeper, library: &Library, shared: &Shared) {
-    loop {
-        let fetches = keeper.fetches.take(None);
-        if fetches.is_empty() && keeper.fetches.is_closed() {
-            return;
-        }
+/// Reads what the writer asks for.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) library: Library,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Fetcher {
+    /// Reads on until the hand-off closes.
+    pub(crate) fn run(&self) {
+        while self.read(None) || !self.keeper.fetches.is_closed() {}
+    }
+
+    /// Waits for requests and serves them; false when there were none.
+    pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
+        let fetches = self.keeper.fetches.take(patience);
+        let any = !fetches.is_empty();
         for fetch in fetches {
-            let fetched = library.fetch(fetch).map_err(|error| error.to_string());
-            drop(shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+            let fetched = self.library.fetch(fetch).map_err(|error| error.to_string());
+            drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
         }
+        any
     }
 }
 
-/// Keeps and prepares, until the hand-off closes.
-pub(crate) fn keep_on(
-    keeper: &Keeper,
-    library: &Library,
-    checkpoints: &CheckpointWriter,
-    mut preparer: Preparer,
-    options: &Options,
-    shared: &Arc<Shared>,
-) {
-    loop {
-        let patience = keeper.no_space().map(|_| SPACE_AGAIN);
-        let tasks = keeper.tasks.take(patience);
-        if tasks.is_empty() && keeper.tasks.is_closed() {
-            return;
+/// Keeps checkpoints and indexes, and prepares segments.
+#[derive(Debug)]
+pub(crate) struct Housekeeper {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) library: Library,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) checkpoints: CheckpointWriter,
+    pub(crate) preparer: Preparer,
+    pub(crate) options: Options,
+}
+
+impl Housekeeper {
+    /// Keeps on until the hand-off closes.
+    pub(crate) fn run(&mut self) {
+        loop {
+            let patience = self.keeper.no_space().map(|_| SPACE_AGAIN);
+            if !self.keep(patience) && self.keeper.tasks.is_closed() {
+                return;
+            }
         }
+    }
+
+    /// Waits for tasks and does them; false when there were none.
+    pub(crate) fn keep(&mut self, patience: Option<Duration>) -> bool {
+        let Self { keeper, library, shared, checkpoints, preparer, options } = self;
+        let tasks = keeper.tasks.take(patience);
+        let any = !tasks.is_empty();
         for task in tasks {
             let told = match task {
                 Task::Prepare => continue,
-                Task::Checkpoint(cut, payload) => {
-                    Message::CheckpointKept(checkpoints.write(&cut, &payload).map_err(|error| error.to_string()))
-                }
+                Task::Checkpoint(cut, payload) => Message::CheckpointKept(
+                    checkpoints.write(&cut, &payload).map_err(|error| error.to_string()),
+                ),
                 Task::Index(segment, index) => {
                     let kept = library.keep_index(segment, &index);
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
@@ -117,5 +141,6 @@ pub(crate) fn keep_on(
         keeper.look_at_space(library, options);
         // An error here has poisoned the journal, and the writer's next commit says so.
         while !keeper.tasks.is_closed() && matches!(preparer.step(), Ok(Step::Worked)) {}
+        any
     }
 }

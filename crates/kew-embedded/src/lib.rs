@@ -18,6 +18,10 @@ mod decide;
 mod driver;
 mod embedded;
 mod index;
+#[cfg(feature = "test-util")]
+mod inline;
+#[cfg(feature = "test-util")]
+mod inspect;
 mod keeper;
 mod library;
 mod mailbox;
@@ -31,5 +35,7 @@ mod signals;
 mod state;
 
 pub use embedded::Embedded;
+#[cfg(feature = "test-util")]
+pub use inspect::{Inspect, Trace};
 pub use open::OpenError;
 pub use options::Options;

@@ -25,11 +25,14 @@ const INDEXES_KEPT: usize = 8;
 /// How many bytes are read ahead at a time, about.
 const BYTES_AHEAD: usize = 1024 * 1024;
 
+/// Decoded indexes, the latest last.
+type Kept = VecDeque<(SegmentId, Arc<SegmentIndex>)>;
+
 /// Reads frames by the messages in them.
 #[derive(Debug, Clone)]
 pub(crate) struct Library {
     reader: Reader,
-    indexes: Arc<Mutex<VecDeque<(SegmentId, Arc<SegmentIndex>)>>>,
+    indexes: Arc<Mutex<Kept>>,
 }
 
 impl Library {
@@ -112,7 +115,8 @@ impl Library {
             return Ok(index);
         }
         let stored = self.reader.read_index(segment);
-        let decoded = stored.and_then(|bytes| SegmentIndex::read(&mut codec::Reader::new(&bytes, "index")).ok());
+        let decoded =
+            stored.and_then(|bytes| SegmentIndex::read(&mut codec::Reader::new(&bytes, "index")).ok());
         let index = match decoded {
             Some(index) => index,
             None => self.scan(segment)?,

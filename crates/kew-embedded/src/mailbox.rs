@@ -76,7 +76,8 @@ impl<T> Mailbox<T> {
     /// Takes everything, after waiting for something to come, for a wake-up, or for `patience` to run out.
     pub(crate) fn take(&self, patience: Option<Duration>) -> Vec<T> {
         let mut contents = self.lock();
-        if contents.items.is_empty() && !contents.woken && !contents.closed {
+        let at_once = patience == Some(Duration::ZERO);
+        if contents.items.is_empty() && !contents.woken && !contents.closed && !at_once {
             contents.sleeping = true;
             contents = match patience {
                 None => self.news.wait(contents).unwrap_or_else(PoisonError::into_inner),
@@ -96,6 +97,13 @@ impl<T> Mailbox<T> {
         let mut contents = self.lock();
         contents.closed = true;
         self.rouse(contents);
+    }
+
+    /// Whether a taker would not have to wait.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn has_news(&self) -> bool {
+        let contents = self.lock();
+        !contents.items.is_empty() || contents.woken
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::checkpoint;
 use crate::driver::{Driver, Progress, Shared, StoreClock};
-use crate::embedded::{Embedded, Threads};
-use crate::keeper::{self, Keeper};
+use crate::embedded::{Embedded, Engine, Threads};
+use crate::keeper::{Fetcher, Housekeeper, Keeper};
 use crate::library::Library;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
@@ -62,7 +62,8 @@ pub(crate) fn recover(
     clock: &dyn Clock,
     chance: &dyn Chance,
 ) -> Result<(Opened, State), OpenError> {
-    let journal_options = kew_journal::Options::new(chance.id(), clock.now().0).with_segment_bytes(options.segment_bytes);
+    let journal_options =
+        kew_journal::Options::new(chance.id(), clock.now().0).with_segment_bytes(options.segment_bytes);
     #[cfg(feature = "mutants")]
     let journal_options = match options.mutant {
         Some(mutant) => journal_options.with_mutant(mutant),
@@ -80,6 +81,67 @@ pub(crate) fn recover(
     Ok((opened, state))
 }
 
+/// The parts of an open store, before anybody sets them going.
+struct Parts {
+    driver: Box<Driver>,
+    fetcher: Fetcher,
+    housekeeper: Housekeeper,
+    shared: Arc<Shared>,
+    library: Library,
+    report: Arc<kew_journal::RecoveryReport>,
+}
+
+fn assemble(
+    disk: Arc<dyn Disk>,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+) -> Result<Parts, OpenError> {
+    let (opened, state) = recover(disk, &options, &*clock, &*chance)?;
+    let Opened { journal, committer, preparer, reader, report, .. } = opened;
+    let ahead = Milliseconds(state.latest.0.saturating_sub(clock.now().0));
+    let shared = Arc::new(Shared {
+        inbox: Mailbox::new(options.inbox_bytes),
+        catalog: RwLock::new(state.catalog.clone()),
+        signals: Signals::default(),
+        failure: watch::Sender::new(None),
+    });
+    let library = Library::new(reader);
+    let keeper = Arc::new(Keeper::new());
+    keeper.look_at_space(&library, &options);
+    let waker = Arc::downgrade(&shared);
+    clock.on_jump(Arc::new(move || {
+        if let Some(shared) = waker.upgrade() {
+            shared.inbox.wake();
+        }
+    }));
+    let checkpoints = journal.checkpoint_writer();
+    let shard = Shard::new(state, journal, chance, options.window_bytes);
+    let clock = StoreClock { clock, ahead };
+    let progress = Progress::new(clock.now());
+    let fetcher =
+        Fetcher { keeper: Arc::clone(&keeper), library: library.clone(), shared: Arc::clone(&shared) };
+    let housekeeper = Housekeeper {
+        keeper: Arc::clone(&keeper),
+        library: library.clone(),
+        shared: Arc::clone(&shared),
+        checkpoints: checkpoints.clone(),
+        preparer,
+        options: options.clone(),
+    };
+    let driver = Box::new(Driver {
+        shard,
+        committer,
+        checkpoints,
+        clock,
+        options,
+        shared: Arc::clone(&shared),
+        keeper,
+        progress,
+    });
+    Ok(Parts { driver, fetcher, housekeeper, shared, library, report: Arc::new(report) })
+}
+
 impl Embedded {
     /// Opens the store in a folder, or makes one there if it is empty.
     ///
@@ -91,42 +153,32 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let (opened, state) = recover(disk, &options, &*clock, &*chance)?;
-        let Opened { journal, committer, preparer, reader, report, .. } = opened;
-        let ahead = Milliseconds(state.latest.0.saturating_sub(clock.now().0));
-        let shared = Arc::new(Shared {
-            inbox: Mailbox::new(options.inbox_bytes),
-            catalog: RwLock::new(state.catalog.clone()),
-            signals: Signals::default(),
-            failure: watch::Sender::new(None),
-        });
-        let library = Library::new(reader);
-        let keeper = Arc::new(Keeper::new());
-        keeper.look_at_space(&library, &options);
-        let waker = Arc::clone(&shared);
-        clock.on_jump(Arc::new(move || waker.inbox.wake()));
-        let checkpoints = journal.checkpoint_writer();
-        let driver = Driver {
-            shard: Shard::new(state, journal, chance, options.window_bytes),
-            committer,
-            checkpoints: checkpoints.clone(),
-            clock: StoreClock { clock, ahead },
-            options: options.clone(),
-            shared: Arc::clone(&shared),
-            keeper: Arc::clone(&keeper),
-            progress: Progress::default(),
-        };
-        let mut running = Vec::new();
-        running.push(thread::Builder::new().name("kew-reader".to_owned()).spawn({
-            let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
-            move || keeper::read_on(&keeper, &library, &shared)
-        })?);
-        running.push(thread::Builder::new().name("kew-keeper".to_owned()).spawn({
-            let (keeper, library, shared) = (Arc::clone(&keeper), library.clone(), Arc::clone(&shared));
-            move || keeper::keep_on(&keeper, &library, &checkpoints, preparer, &options, &shared)
-        })?);
-        running.push(thread::Builder::new().name("kew-writer".to_owned()).spawn(move || driver.run())?);
+        let Parts { driver, fetcher, mut housekeeper, shared, library, report } =
+            assemble(disk, options, clock, chance)?;
+        let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+        let running = vec![
+            thread("kew-reader").spawn(move || fetcher.run())?,
+            thread("kew-keeper").spawn(move || housekeeper.run())?,
+            thread("kew-writer").spawn(move || driver.run())?,
+        ];
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::new(running) });
-        Ok(Self { shared, library, threads, report: Arc::new(report) })
+        Ok(Self { shared, library, engine: Engine::Threads(threads), report })
+    }
+
+    /// As [`Embedded::open`], but without threads: whoever asks does the work ([`crate::Inspect`] tells more).
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    #[cfg(feature = "test-util")]
+    pub fn open_inline(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, OpenError> {
+        let Parts { driver, fetcher, housekeeper, shared, library, report } =
+            assemble(disk, options, clock, chance)?;
+        let inline = crate::inline::Inline::new(driver, fetcher, housekeeper);
+        Ok(Self { shared, library, engine: Engine::Inline(Arc::new(inline)), report })
     }
 }

@@ -19,7 +19,9 @@ pub(crate) fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Res
         let Some(frame) = frames.open(pick.source, &mut pulled)? else { continue };
         let (batch, record_end) = frame.batch()?;
         let Some(stored) = frame.find(&batch, pick.sequence.0) else {
-            return Err(Error::Internal { cause: format!("message {} is not in its frame", pick.sequence.0) });
+            return Err(Error::Internal {
+                cause: format!("message {} is not in its frame", pick.sequence.0),
+            });
         };
         let body = batch.body_in_payload(&stored, record_end);
         let lease = Lease { queue, message: pick.sequence, fence: picks.fence };
@@ -66,7 +68,8 @@ struct Open {
 
 impl Open {
     fn batch(&self) -> Result<(Batch<'_>, u32), Error> {
-        read_batch(&self.payload, self.record_start).map_err(|error| Error::Internal { cause: error.to_string() })
+        read_batch(&self.payload, self.record_start)
+            .map_err(|error| Error::Internal { cause: error.to_string() })
     }
 
     /// Finds a message, going on from the one found before, since messages come in rising order.
@@ -96,7 +99,8 @@ impl Frames<'_> {
             };
             let same = self.open.as_ref().filter(|(_, open)| open.payload.as_ptr() == payload.as_ptr());
             let chunk = same.map_or_else(|| pulled.add_chunk(payload.clone()), |(_, open)| open.chunk);
-            self.open = Some((source, Open { payload, record_start, chunk, at: core::cell::Cell::new(None) }));
+            self.open =
+                Some((source, Open { payload, record_start, chunk, at: core::cell::Cell::new(None) }));
         }
         Ok(self.open.as_ref().map(|(_, open)| open))
     }

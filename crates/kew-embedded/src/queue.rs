@@ -160,7 +160,9 @@ impl QueueState {
         let mut spans: Vec<(u64, Span)> = Vec::new();
         for range in stretches(picked.first, picked.mask) {
             for piece in self.runs.take(range) {
-                spans.extend(piece.sequences().map(|sequence| (sequence.0 - picked.first.0, piece.span(sequence))));
+                spans.extend(
+                    piece.sequences().map(|sequence| (sequence.0 - picked.first.0, piece.span(sequence))),
+                );
             }
         }
         spans.sort_unstable_by_key(|(bit, _)| *bit);
@@ -280,7 +282,7 @@ impl QueueState {
     }
 
     /// Panics when an invariant does not hold.
-    #[cfg(any(test, feature = "test-util"))]
+    #[cfg(feature = "test-util")]
     pub(crate) fn check(&self) {
         let in_runs: u64 = self.runs.iter().map(|run| run.mask.count()).sum();
         let delayed = self.delays.iter().flat_map(|entry| entry.first..entry.first + u64::from(entry.count));

@@ -65,7 +65,7 @@ pub(crate) enum Record<'a> {
 }
 
 impl Record<'_> {
-    fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         match self {
             Self::Pushed(_) => 1,
             Self::Moved(_) => 2,

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
-use kew_model::{
-    AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueNumber, Timestamp,
-};
+use kew_model::{AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueNumber, Timestamp};
 
 use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
 use crate::decide::discard::Loaded;
 use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
-use crate::decide::{Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle};
+use crate::decide::{
+    Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle,
+};
 use crate::queue::Oldest;
 use crate::state::{Applied, Effects, State};
 
@@ -136,7 +136,9 @@ impl Shard {
     fn bury(&mut self, mut loaded: Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
         while !self.state.exhausted.is_empty() {
             let bytes = burial_bytes(self.journal.largest_payload());
-            let Some(burial) = self.burial.take().or_else(|| Burial::next(&self.state, bytes)) else { return Ok(()) };
+            let Some(burial) = self.burial.take().or_else(|| Burial::next(&self.state, bytes)) else {
+                return Ok(());
+            };
             match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
                 Ok(frame) => {
                     self.commit(frame)?;
@@ -177,7 +179,12 @@ impl Shard {
             || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
     }
 
-    fn decide(&mut self, command: Command, loaded: &Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
+    fn decide(
+        &mut self,
+        command: Command,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), kew_journal::Error> {
         if let (Verb::Pull { place, .. }, false) = (&command.verb, self.line_waits.is_empty()) {
             let number = self.state.catalog.queue(*place).map(|queue| queue.number);
             if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {

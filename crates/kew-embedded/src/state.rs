@@ -51,6 +51,9 @@ pub(crate) struct State {
     pub(crate) exhausted: BTreeSet<QueueNumber>,
     /// Payload bytes that the windows of all queues hold.
     pub(crate) window_bytes: usize,
+    /// What the state was after each frame, for tests that ask for it.
+    #[cfg(feature = "test-util")]
+    pub(crate) trace: Option<crate::inspect::Trace>,
     effects: Effects,
 }
 
@@ -71,6 +74,8 @@ impl State {
             self.apply_record(placed, &frame)?;
         }
         self.applied = frame.lsn;
+        #[cfg(feature = "test-util")]
+        self.trace_frame(&records);
         Ok(())
     }
 
@@ -110,7 +115,9 @@ impl State {
             }
             Record::QueuePut(queue) => self.put_queue(queue, lsn),
             Record::QueueDeleted(queue) => self.delete_queue(*queue),
-            Record::AccountPut(account) => self.catalog_change(CatalogChange::Account(Arc::new(account.clone()))),
+            Record::AccountPut(account) => {
+                self.catalog_change(CatalogChange::Account(Arc::new(account.clone())))
+            }
             Record::TokenPut(token) => self.catalog_change(CatalogChange::Token(Arc::new((**token).clone()))),
             Record::TokenRevoked { token, .. } => self.catalog_change(CatalogChange::TokenRevoked(*token)),
         }
@@ -210,18 +217,24 @@ impl State {
     }
 
     /// The segment of a message, and where its frame begins if that is known in memory.
-    pub(crate) fn locate(&self, number: QueueNumber, sequence: Sequence) -> Option<(SegmentId, Option<Position>)> {
+    pub(crate) fn locate(
+        &self,
+        number: QueueNumber,
+        sequence: Sequence,
+    ) -> Option<(SegmentId, Option<Position>)> {
         let segment = self.queues.get(&number)?.extents.segment(sequence.0)?;
         let index = self.indexes.get(&segment);
         Some((segment, index.and_then(|index| index.position(segment, number, sequence.0))))
     }
 
     /// Panics when an invariant does not hold.
-    #[cfg(any(test, feature = "test-util"))]
+    #[cfg(feature = "test-util")]
     pub(crate) fn check(&self) {
         self.queues.values().for_each(QueueState::check);
         let mut live: BTreeMap<SegmentId, u64> = BTreeMap::new();
-        for extent in self.queues.values().flat_map(|queue| queue.extents.iter()).filter(|extent| extent.live > 0) {
+        for extent in
+            self.queues.values().flat_map(|queue| queue.extents.iter()).filter(|extent| extent.live > 0)
+        {
             *live.entry(extent.segment).or_default() += extent.live;
         }
         assert_eq!(live, self.live, "S3");

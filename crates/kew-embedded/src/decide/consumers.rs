@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kew_model::{
-    Consumer, ConsumerId, DeadLetterLink, Error, Limits, NewConsumer, NewQueue, Place, Queue, QueueId, QueueName,
-    QueueNumber, QueueSettings, Timestamp,
+    Consumer, ConsumerId, DeadLetterLink, Error, Limits, NewConsumer, NewQueue, Place, Queue, QueueId,
+    QueueName, QueueNumber, QueueSettings, Timestamp,
 };
 
 use super::queues::{fresh, put};

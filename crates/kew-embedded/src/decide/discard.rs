@@ -66,7 +66,13 @@ pub(crate) fn discard(
 fn pick(queue: &QueueState, sequence: Sequence, loaded: &Loaded) -> Option<PickedRun> {
     let mask = Mask(1);
     if queue.runs.find(sequence).is_some() {
-        return Some(PickedRun { origin: Origin::Delivered, first: sequence, mask, attempts: 0, details: None });
+        return Some(PickedRun {
+            origin: Origin::Delivered,
+            first: sequence,
+            mask,
+            attempts: 0,
+            details: None,
+        });
     }
     let in_window = queue.window.find(sequence).and_then(|head| {
         let (batch, _) = head.batch();

@@ -34,7 +34,8 @@ pub(crate) fn end_leases(state: &State, now: Timestamp) -> Option<FrameBuffer> {
             ranges.insert(sequence);
         });
     }
-    let retry_delay = queue.object.consumer.as_ref().map(|consumer| consumer.kind.retry_delay()).unwrap_or_default();
+    let retry_delay =
+        queue.object.consumer.as_ref().map(|consumer| consumer.kind.retry_delay()).unwrap_or_default();
     Some(compose(now, 64, |frame| {
         if !returned.is_empty() {
             let available_at = deadline.after(retry_delay);

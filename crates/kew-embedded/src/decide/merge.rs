@@ -46,7 +46,10 @@ pub(crate) struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     pub(crate) fn new(queue: &'a QueueState, now: Timestamp) -> Self {
-        let line = queue.window.in_line(queue.cursor).filter(|message| !queue.gone.contains(message.stored.sequence.0));
+        let line = queue
+            .window
+            .in_line(queue.cursor)
+            .filter(|message| !queue.gone.contains(message.stored.sequence.0));
         let line = line.map(|message| Candidate {
             available_at: message.stored.available_at,
             sequence: message.stored.sequence,

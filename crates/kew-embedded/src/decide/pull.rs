@@ -36,13 +36,16 @@ pub(crate) fn pull(state: &State, place: Place, pull: Pull, now: Timestamp) -> D
     if picks.messages.is_empty() {
         return Ok(Decision::nothing(Outcome::Pulled(number, picks)));
     }
-    let record = Record::Leased { queue: number, deadline: now.after(visibility_timeout), runs: runs.finish() };
+    let record =
+        Record::Leased { queue: number, deadline: now.after(visibility_timeout), runs: runs.finish() };
     Ok(Decision::write(now, 128, Outcome::Pulled(number, picks), |frame| frame.put(&record)))
 }
 
 /// How many messages and for how long, by the pull or else by the consumer.
 fn terms(queue: &QueueState, pull: Pull) -> Result<(usize, kew_model::Milliseconds), Error> {
-    let Some(ConsumerKind::HttpPull(settings)) = queue.object.consumer.as_ref().map(|consumer| &consumer.kind) else {
+    let Some(ConsumerKind::HttpPull(settings)) =
+        queue.object.consumer.as_ref().map(|consumer| &consumer.kind)
+    else {
         return Err(Error::PullNotEnabled);
     };
     if queue.object.settings.delivery_paused {
@@ -60,8 +63,9 @@ pub(crate) fn next_of_line(state: &State, queue: &QueueState) -> Result<Fetch, E
     let index = state.indexes.get(&from.segment);
     let entries = index.map_or(&[][..], |index| index.from(number, sequence.0));
     let positions = entries.iter().take(FRAMES_AHEAD);
-    let positions =
-        positions.map(|entry| kew_journal::Position { segment: from.segment, offset: entry.offset }).collect();
+    let positions = positions
+        .map(|entry| kew_journal::Position { segment: from.segment, offset: entry.offset })
+        .collect();
     Ok(Fetch::Heads { from, positions })
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kew_model::{
-    AccountId, Error, Limits, NewQueue, Place, Purge, Queue, QueueChange, QueueId, QueueNumber, Sequence, Timestamp,
+    AccountId, Error, Limits, NewQueue, Place, Purge, Queue, QueueChange, QueueId, QueueNumber, Sequence,
+    Timestamp,
 };
 
 use super::{Decided, Decision, Outcome, queue_at};
@@ -37,7 +38,13 @@ pub(crate) fn create_queue(
 }
 
 /// A queue as it begins.
-pub(crate) fn fresh(number: QueueNumber, id: QueueId, account: AccountId, new: NewQueue, now: Timestamp) -> Queue {
+pub(crate) fn fresh(
+    number: QueueNumber,
+    id: QueueId,
+    account: AccountId,
+    new: NewQueue,
+    now: Timestamp,
+) -> Queue {
     Queue {
         number,
         id,
@@ -72,7 +79,8 @@ pub(crate) fn update_queue(state: &State, place: Place, change: &QueueChange, no
         queue.name = name.clone();
         linked.extend(state.catalog.queues(place.account).filter_map(|other| {
             let mut other = (**other).clone();
-            let link = other.consumer.as_mut()?.dead_letter_queue.as_mut().filter(|link| link.queue == queue.id)?;
+            let link =
+                other.consumer.as_mut()?.dead_letter_queue.as_mut().filter(|link| link.queue == queue.id)?;
             link.name = name.clone();
             Some(other)
         }));
@@ -80,7 +88,8 @@ pub(crate) fn update_queue(state: &State, place: Place, change: &QueueChange, no
     let settings = &mut queue.settings;
     settings.delivery_delay = change.delivery_delay.unwrap_or(settings.delivery_delay);
     settings.delivery_paused = change.delivery_paused.unwrap_or(settings.delivery_paused);
-    settings.message_retention_period = change.message_retention_period.unwrap_or(settings.message_retention_period);
+    settings.message_retention_period =
+        change.message_retention_period.unwrap_or(settings.message_retention_period);
     queue.modified_on = now;
     Ok(put(now, Reply::Queue(Arc::new(queue.clone())), linked.into_iter().chain([queue])))
 }
@@ -88,7 +97,9 @@ pub(crate) fn update_queue(state: &State, place: Place, change: &QueueChange, no
 /// Deletes a queue with all in it.
 pub(crate) fn delete_queue(state: &State, place: Place, now: Timestamp) -> Decided {
     let number = queue_at(state, place)?.object.number;
-    Ok(Decision::write(now, 64, Outcome::Reply(Reply::Done), |frame| frame.put(&Record::QueueDeleted(number))))
+    Ok(Decision::write(now, 64, Outcome::Reply(Reply::Done), |frame| {
+        frame.put(&Record::QueueDeleted(number))
+    }))
 }
 
 /// Deletes everything in a queue.

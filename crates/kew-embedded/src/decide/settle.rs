@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kew_model::{
-    AckOutcome, Consumer, Extend, ExtendOutcome, Extended, Lease, Limits, Milliseconds, Place, Retry, RetryOutcome,
-    Seconds, Sequence, Settled, Settlement, Timestamp,
+    AckOutcome, Consumer, Extend, ExtendOutcome, Extended, Lease, Limits, Milliseconds, Place, Retry,
+    RetryOutcome, Seconds, Sequence, Settled, Settlement, Timestamp,
 };
 
 use super::{Decided, Decision, Outcome, queue_at};
@@ -104,7 +104,8 @@ fn retry(queue: &QueueState, entry: Retry, now: Timestamp, effects: &mut Effects
     let fate = if ends_now && is_exhausted(queue, run.attempts) {
         Fate::Exhausted
     } else {
-        let default = queue.object.consumer.as_ref().map_or(Seconds(0), |consumer| consumer.kind.retry_delay());
+        let default =
+            queue.object.consumer.as_ref().map_or(Seconds(0), |consumer| consumer.kind.retry_delay());
         Fate::Waits(now.after(entry.delay.unwrap_or(default)))
     };
     effects.retried.insert(lease.message, fate);
@@ -127,7 +128,8 @@ pub(crate) fn extend(state: &State, place: Place, extend: &Extend, now: Timestam
     if messages.is_empty() {
         return Ok(Decision::nothing(outcome));
     }
-    let timeout = extend.visibility_timeout.unwrap_or_else(|| visibility_timeout(queue.object.consumer.as_ref()));
+    let timeout =
+        extend.visibility_timeout.unwrap_or_else(|| visibility_timeout(queue.object.consumer.as_ref()));
     let record = Record::Extended { queue: number, deadline: now.after(timeout), messages };
     Ok(Decision::write(now, 64, outcome, |frame| frame.put(&record)))
 }
@@ -138,7 +140,9 @@ fn judge_extension(queue: &QueueState, lease: Lease) -> ExtendOutcome {
     }
     match queue.runs.find(lease.message) {
         None => ExtendOutcome::Gone,
-        Some((_, Run { phase: Phase::Leased, fence, .. })) if *fence == lease.fence => ExtendOutcome::Extended,
+        Some((_, Run { phase: Phase::Leased, fence, .. })) if *fence == lease.fence => {
+            ExtendOutcome::Extended
+        }
         Some(_) => ExtendOutcome::Ended,
     }
 }

@@ -54,8 +54,11 @@ impl Delays {
 
     /// Puts in order what may be taken up to `now`. Called before [`Delays::due`] is; changes nothing that shows.
     pub(crate) fn prepare(&mut self, now: Timestamp) {
-        for bucket in self.buckets.range_mut(..=now.0 / 1000).map(|(_, bucket)| bucket).filter(|b| !b.sorted) {
-            bucket.entries.sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
+        for bucket in self.buckets.range_mut(..=now.0 / 1000).map(|(_, bucket)| bucket).filter(|b| !b.sorted)
+        {
+            bucket
+                .entries
+                .sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
             bucket.sorted = true;
         }
     }
@@ -107,6 +110,20 @@ impl Delays {
     /// Every entry, for a checkpoint; in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Delayed> {
         self.buckets.values().flat_map(|bucket| &bucket.entries)
+    }
+
+    /// The same messages, entered one by one in their order: what two histories of one queue have in common.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn in_order(&self) -> Self {
+        let each = self.iter().flat_map(|entry| {
+            (entry.first..entry.first + u64::from(entry.count))
+                .map(|sequence| (entry.available_at, sequence, entry.span))
+        });
+        let mut messages: Vec<_> = each.collect();
+        messages.sort_unstable_by_key(|(at, sequence, _)| (*at, *sequence));
+        let mut ordered = Self::default();
+        messages.into_iter().for_each(|(at, sequence, span)| ordered.insert(at, Sequence(sequence), span));
+        ordered
     }
 
     /// Puts an entry of [`Delays::iter`] back.

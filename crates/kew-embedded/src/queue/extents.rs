@@ -54,7 +54,10 @@ impl Extents {
 
     /// Everything is gone: tells `left` how many lived in which segment.
     pub(crate) fn clear(&mut self, mut left: impl FnMut(SegmentId, u64)) {
-        self.0.drain(..).filter(|extent| extent.live > 0).for_each(|extent| left(extent.segment, extent.live));
+        self.0
+            .drain(..)
+            .filter(|extent| extent.live > 0)
+            .for_each(|extent| left(extent.segment, extent.live));
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Extent> {

@@ -95,9 +95,15 @@ impl Gone {
         }
     }
 
-    /// The words that hold bits, for a checkpoint: each with the sequence of its lowest bit.
+    /// The words that hold bits above the floor, for a checkpoint: each with the sequence of its lowest bit.
     pub(crate) fn words(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.blocks.iter().flat_map(|(number, block)| {
+        let floor = self.floor;
+        let above_floor = move |(first, bits): (u64, u64)| match floor.saturating_sub(first) {
+            0 => Some((first, bits)),
+            below @ 1..64 => Some((first, bits >> below << below)).filter(|(_, bits)| *bits != 0),
+            _ => None,
+        };
+        let words = self.blocks.iter().flat_map(|(number, block)| {
             (0..WORDS as u64).filter_map(move |word| {
                 let bits = match block {
                     Block::Full => u64::MAX,
@@ -105,7 +111,8 @@ impl Gone {
                 };
                 (bits != 0).then_some((number * BLOCK + word * 64, bits))
             })
-        })
+        });
+        words.filter_map(above_floor)
     }
 
     /// Adds one word of [`Gone::words`].

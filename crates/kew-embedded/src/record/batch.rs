@@ -89,11 +89,13 @@ impl<'a> Batch<'a> {
         let extension_bytes = reader.u16()?;
         let table = reader.bytes(usize::from(count) * MOVED_ENTRY_BYTES)?;
         reader.bytes(usize::from(extension_bytes))?;
-        Self { queue, first, count, kind: Kind::Moved { from }, table, delays: &[], bodies: reader.rest() }.checked()
+        Self { queue, first, count, kind: Kind::Moved { from }, table, delays: &[], bodies: reader.rest() }
+            .checked()
     }
 
     fn checked(self) -> Result<Self, Malformed> {
-        let lengths: usize = (0..self.count).map(|index| (self.word(index) & ((1 << LENGTH_BITS) - 1)) as usize).sum();
+        let lengths: usize =
+            (0..self.count).map(|index| (self.word(index) & ((1 << LENGTH_BITS) - 1)) as usize).sum();
         let types_known = (0..self.count).all(|index| content_type(self.word(index)).is_some());
         let ends_in_range = self.first.0 >= 1 && self.first.0.checked_add(u64::from(self.count)).is_some();
         if lengths == self.bodies.len() && types_known && ends_in_range {

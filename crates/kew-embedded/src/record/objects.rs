@@ -1,9 +1,9 @@
 //! The catalog's objects on disk: queues, consumers, accounts, tokens.
 
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, ConsumerKind, DeadLetterLink, Jurisdiction, Milliseconds, PullSettings,
-    Purge, Queue, QueueId, QueueName, QueueNumber, QueuePattern, QueueSettings, ScopeSet, Seconds, SecretHash, Token,
-    TokenId, WorkerSettings,
+    Account, AccountId, Consumer, ConsumerId, ConsumerKind, DeadLetterLink, Jurisdiction, Milliseconds,
+    PullSettings, Purge, Queue, QueueId, QueueName, QueueNumber, QueuePattern, QueueSettings, ScopeSet,
+    Seconds, SecretHash, Token, TokenId, WorkerSettings,
 };
 
 use super::codec::{Malformed, Reader, Write};
@@ -111,11 +111,7 @@ pub(crate) fn put_account(out: &mut Vec<u8>, account: &Account) {
 }
 
 pub(crate) fn read_account(reader: &mut Reader<'_>) -> Result<Account, Malformed> {
-    Ok(Account {
-        id: AccountId(reader.id()?),
-        name: reader.text()?.to_owned(),
-        created_on: reader.time()?,
-    })
+    Ok(Account { id: AccountId(reader.id()?), name: reader.text()?.to_owned(), created_on: reader.time()? })
 }
 
 pub(crate) fn put_token(out: &mut Vec<u8>, token: &Token) {

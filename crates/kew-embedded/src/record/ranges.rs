@@ -25,7 +25,9 @@ impl Ranges {
     /// Adds a sequence; false when it is in the set already. Adding in rising order costs nothing to speak of.
     pub(crate) fn insert(&mut self, sequence: Sequence) -> bool {
         let at = match self.0.last() {
-            Some(last) if last.end() > sequence.0 => self.0.partition_point(|range| range.end() <= sequence.0),
+            Some(last) if last.end() > sequence.0 => {
+                self.0.partition_point(|range| range.end() <= sequence.0)
+            }
             _ => self.0.len(),
         };
         if self.0.get(at).is_some_and(|range| range.first <= sequence) {
@@ -105,7 +107,9 @@ mod tests {
         let ranges: Ranges = [5, 3, 4, 9, 8, 1, 3].map(Sequence).into_iter().collect();
         let listed: Vec<_> = ranges.iter().map(|range| (range.first.0, range.count)).collect();
         assert_eq!(listed, [(1, 1), (3, 3), (8, 2)]);
-        assert!(ranges.contains(Sequence(4)) && !ranges.contains(Sequence(6)) && !ranges.contains(Sequence(2)));
+        assert!(
+            ranges.contains(Sequence(4)) && !ranges.contains(Sequence(6)) && !ranges.contains(Sequence(2))
+        );
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Details {
 
     pub(crate) fn read(reader: &mut Reader<'_>, at: Timestamp) -> Result<Self, Malformed> {
         let count: usize = reader.small()?;
-        if !(1..=RUN_WIDTH as usize).contains(&count) {
+        if !(1..=RUN_WIDTH).contains(&(count as u64)) {
             return Err(reader.malformed());
         }
         let mut spans = Vec::with_capacity(count);

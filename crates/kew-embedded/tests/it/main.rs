@@ -1,5 +1,7 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
+mod crash;
 mod equivalence;
 mod subject;
 mod suite;
+mod workload;

@@ -44,7 +44,12 @@ impl EmbeddedSubject {
     }
 }
 
-fn open(disk: &SimDisk, options: &Options, clock: &Arc<ManualClock>, chance: &Arc<FixedChance>) -> Arc<Embedded> {
+fn open(
+    disk: &SimDisk,
+    options: &Options,
+    clock: &Arc<ManualClock>,
+    chance: &Arc<FixedChance>,
+) -> Arc<Embedded> {
     let opened = Embedded::open(Arc::new(disk.clone()), options.clone(), clock.clone(), chance.clone());
     Arc::new(opened.expect("a store that was closed opens"))
 }

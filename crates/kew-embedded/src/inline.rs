@@ -1,0 +1,81 @@
+//! The store without threads, for simulation: whoever asks does the work, on the spot, in the same order every time.
+//!
+//! It is the same driver, shard and keeper as in the product; only who calls them differs. With a simulated disk, a
+//! manual clock and a fixed chance, a run repeats itself to the byte, so that it can be stopped at any single step.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::driver::Driver;
+use crate::keeper::{Fetcher, Housekeeper};
+
+/// What the threads would do, waiting to be called.
+pub(crate) struct Inline {
+    parts: Mutex<Parts>,
+}
+
+struct Parts {
+    /// Gone once the store is closed or has failed.
+    driver: Option<Box<Driver>>,
+    fetcher: Fetcher,
+    housekeeper: Housekeeper,
+    /// Whether verbs gather instead of being carried out.
+    held: bool,
+}
+
+impl Inline {
+    pub(crate) fn new(driver: Box<Driver>, fetcher: Fetcher, housekeeper: Housekeeper) -> Self {
+        Self { parts: Mutex::new(Parts { driver: Some(driver), fetcher, housekeeper, held: false }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Parts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does everything that has been asked for, and all that follows from it.
+    pub(crate) fn pump(&self) {
+        let mut parts = self.lock();
+        if !parts.held {
+            parts.pump();
+        }
+    }
+
+    /// Lets verbs gather, to be carried out as one group by [`Inline::release`].
+    pub(crate) fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    /// Carries out what has gathered.
+    pub(crate) fn release(&self) {
+        let mut parts = self.lock();
+        parts.held = false;
+        parts.pump();
+    }
+
+    /// Lets the store fall idle: what the writer does when nothing comes for a while.
+    pub(crate) fn idle(&self) {
+        let mut parts = self.lock();
+        parts.driver = parts.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
+    }
+
+    /// Looks at the driver, while there is one.
+    pub(crate) fn with_driver<T>(&self, look: impl FnOnce(&mut Driver) -> T) -> Option<T> {
+        self.lock().driver.as_deref_mut().map(look)
+    }
+}
+
+impl Parts {
+    fn pump(&mut self) {
+        loop {
+            let asked = self.fetcher.shared.inbox.has_news();
+            if asked {
+                self.driver = self.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
+            }
+            let read = self.fetcher.read(Some(Duration::ZERO));
+            let kept = self.housekeeper.keep(Some(Duration::ZERO));
+            if self.driver.is_none() || !(asked || read || kept) {
+                return;
+            }
+        }
+    }
+}

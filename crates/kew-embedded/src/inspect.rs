@@ -1,0 +1,161 @@
+//! What tests may see of a store: its state as one number, its invariants, and the course of its numbers.
+
+use core::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::DefaultHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kew_journal::Lsn;
+use kew_model::{QueueNumber, Sequence};
+
+use crate::checkpoint;
+use crate::decide::locate;
+use crate::embedded::{Embedded, Engine};
+use crate::inline::Inline;
+use crate::library::Library;
+use crate::queue::extents::Extents;
+use crate::record::Placed;
+use crate::state::State;
+
+/// A look into a store that was opened by [`Embedded::open_inline`].
+#[derive(Clone, Copy)]
+pub struct Inspect<'a> {
+    inline: &'a Inline,
+    library: &'a Library,
+}
+
+impl Embedded {
+    /// A look inside.
+    ///
+    /// # Panics
+    /// When the store was opened with threads.
+    pub fn inspect(&self) -> Inspect<'_> {
+        match &self.engine {
+            Engine::Inline(inline) => Inspect { inline, library: &self.library },
+            Engine::Threads(_) => panic!("only a store without threads stands still to be looked at"),
+        }
+    }
+}
+
+impl Inspect<'_> {
+    /// Begins to note the state's digest after each frame, by the frames' numbers. The notes outlive the store.
+    pub fn start_trace(self) -> Trace {
+        let trace = Trace::default();
+        self.inline.with_driver(|driver| driver.shard.state.trace = Some(trace.clone()));
+        trace
+    }
+
+    /// The newest frame, and the digest of the state after it.
+    ///
+    /// # Panics
+    /// When the store is closed or has failed.
+    pub fn digest(self) -> (Lsn, u64) {
+        let state =
+            self.inline.with_driver(|driver| (driver.shard.state.applied, driver.shard.state.digest()));
+        state.expect("an open store")
+    }
+
+    /// The newest frame.
+    pub fn applied(self) -> Lsn {
+        self.inline.with_driver(|driver| driver.shard.state.applied).unwrap_or_default()
+    }
+
+    /// Every live message's queue and body, read from where it lies.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    pub fn bodies(self) -> Vec<(QueueNumber, Sequence, Vec<u8>)> {
+        let places = self.inline.with_driver(|driver| {
+            let state = &driver.shard.state;
+            let each = state.queues.iter().flat_map(|(number, queue)| {
+                let live =
+                    (queue.gone.floor()..queue.next).filter(|sequence| !queue.gone.contains(*sequence));
+                live.map(|sequence| {
+                    locate(state, *number, Sequence(sequence)).expect("a live message lies somewhere")
+                })
+            });
+            each.collect::<Vec<_>>()
+        });
+        let read = places.unwrap_or_default().into_iter().map(|locator| {
+            let head = self.library.message(locator).expect("a live message can be read");
+            let (batch, _) = head.batch();
+            let stored = batch.messages().find(|stored| stored.sequence == locator.sequence);
+            let body = batch.body(&stored.expect("the frame of a message holds it")).to_vec();
+            (locator.queue, locator.sequence, body)
+        });
+        read.collect()
+    }
+
+    /// Checks every invariant that can be checked by looking.
+    ///
+    /// # Panics
+    /// When one does not hold.
+    pub fn check(self) {
+        self.inline.with_driver(|driver| driver.shard.state.check());
+    }
+
+    /// Lets verbs gather instead of being carried out.
+    pub fn hold(self) {
+        self.inline.hold();
+    }
+
+    /// Carries out what has gathered, as one group.
+    pub fn release(self) {
+        self.inline.release();
+    }
+
+    /// Lets the store fall idle, so that it marks the end of its log.
+    pub fn idle(self) {
+        self.inline.idle();
+    }
+}
+
+/// The states that a store went through: a digest after each frame.
+#[derive(Debug, Clone, Default)]
+pub struct Trace(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    digests: BTreeMap<Lsn, u64>,
+    kinds: BTreeSet<u8>,
+}
+
+impl Trace {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The digests so far, by the frames' numbers.
+    pub fn digests(&self) -> BTreeMap<Lsn, u64> {
+        self.notes().digests.clone()
+    }
+
+    /// The kinds of record that were written so far, by their numbers in `docs/format.md`.
+    pub fn kinds(&self) -> BTreeSet<u8> {
+        self.notes().kinds.clone()
+    }
+}
+
+impl State {
+    pub(crate) fn trace_frame(&self, records: &[Placed<'_>]) {
+        if let Some(trace) = &self.trace {
+            let digest = self.digest();
+            let mut notes = trace.notes();
+            notes.digests.insert(self.applied, digest);
+            notes.kinds.extend(records.iter().map(|placed| placed.record.kind()));
+        }
+    }
+
+    /// One number for all that the state means: everything but where things lie, which a restart may change.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut meaning = self.clone();
+        meaning.indexes = BTreeMap::new();
+        for queue in meaning.queues.values_mut() {
+            queue.extents = Extents::default();
+            queue.delays = queue.delays.in_order();
+        }
+        let mut hasher = DefaultHasher::new();
+        checkpoint::encode(&meaning).hash(&mut hasher);
+        hasher.finish()
+    }
+}

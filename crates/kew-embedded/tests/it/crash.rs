@@ -1,0 +1,212 @@
+//! Power cuts and kills at every step: nothing that was answered is lost, and nothing is invented.
+//!
+//! The state is a fold of the log, so the promise comes down to one sentence: after any crash the store is in a state
+//! that it was in before, at or after the newest answer. Each run notes a digest of the state after every frame; after
+//! a crash the recovered digest must be one of these, and not an older one than the last answer showed. A digest covers
+//! everything: messages, leases and their ends, attempts, delays, dead letters, settings, tokens. Bodies are read back
+//! and must be whole, each once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kew_embedded::{Embedded, Options};
+use kew_journal::{Loss, Lsn, Mutant, SimDisk};
+use kew_testkit::ManualClock;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::workload::{Temper, Workload, is_body, open};
+
+/// The states that a run went through, by the frame that led there.
+type Course = BTreeMap<Lsn, u64>;
+
+/// What a run came to.
+struct Ran {
+    course: Course,
+    /// The kinds of record that it wrote.
+    kinds: BTreeSet<u8>,
+    answered: Lsn,
+    clock: Arc<ManualClock>,
+}
+
+fn options(mutant: Option<Mutant>) -> Options {
+    Options {
+        segment_bytes: 64 << 10,
+        window_bytes: 4_000,
+        checkpoint_bytes: 30_000,
+        reserve_bytes: Some(0),
+        mutant,
+        ..Options::default()
+    }
+}
+
+/// Opens what a crash left and holds it against the course that led there.
+fn recover(
+    disk: &SimDisk,
+    clock: &Arc<ManualClock>,
+    course: &Course,
+    answered: Lsn,
+) -> Result<(Embedded, Lsn), String> {
+    let store =
+        open(disk, &options(None), clock, 99).map_err(|error| format!("it does not open: {error}"))?;
+    let (lsn, digest) = store.inspect().digest();
+    if lsn < answered {
+        return Err(format!("frame {answered} was answered, and the store ends at {lsn}"));
+    }
+    if lsn > Lsn::NONE && course.get(&lsn) != Some(&digest) {
+        return Err(format!("at frame {lsn} the state is none that the store was in"));
+    }
+    store.inspect().check();
+    let bodies = store.inspect().bodies();
+    let distinct: BTreeSet<_> = bodies.iter().map(|(_, _, body)| body).collect();
+    if distinct.len() != bodies.len() || !bodies.iter().all(|(_, _, body)| is_body(body)) {
+        return Err("a body is damaged, or there twice".to_owned());
+    }
+    Ok((store, lsn))
+}
+
+/// Every way in which the machine may go on from a stopped process.
+fn judge(
+    stopped: &SimDisk,
+    clock: &Arc<ManualClock>,
+    course: &Course,
+    answered: Lsn,
+    seed: u64,
+) -> Result<u64, String> {
+    let mut crashes = 0;
+    for loss in [Loss::Everything, Loss::Nothing, Loss::Torn, Loss::Random] {
+        let disk = stopped.fork(seed);
+        disk.power_cut(loss);
+        recover(&disk, clock, course, answered)
+            .map_err(|text| format!("after a cut with {loss:?} lost: {text}"))?;
+        crashes += 1;
+    }
+    for loss in [Loss::Everything, Loss::Random] {
+        let disk = stopped.fork(seed);
+        disk.kill();
+        let (store, served) =
+            recover(&disk, clock, course, answered).map_err(|text| format!("after a kill: {text}"))?;
+        disk.power_cut(loss);
+        drop(store);
+        let again = recover(&disk, clock, course, served);
+        again.map_err(|text| format!("after a kill and a cut with {loss:?} lost: {text}"))?;
+        crashes += 2;
+    }
+    Ok(crashes)
+}
+
+/// Runs the workload on a disk that may stop.
+fn run(disk: &SimDisk, seed: u64, verbs: usize, temper: Temper, mutant: Option<Mutant>) -> Ran {
+    let clock = Arc::new(ManualClock::default());
+    let Ok(store) = open(disk, &options(mutant), &clock, seed) else {
+        return Ran { course: Course::new(), kinds: BTreeSet::new(), answered: Lsn::NONE, clock };
+    };
+    let trace = store.inspect().start_trace();
+    let mut workload = Workload::new(store, Arc::clone(&clock), seed, temper);
+    let mut ended = workload.prepare();
+    for _ in 0..verbs {
+        if ended.is_err() {
+            break;
+        }
+        ended = workload.step();
+    }
+    Ran { course: trace.digests(), kinds: trace.kinds(), answered: workload.answered, clock }
+}
+
+/// A workload with everything in it.
+const RICH: Temper = Temper { body_bytes: 900, bodies_vary: true, batch: 6, pushes: 4, common: 6 };
+
+#[test]
+fn a_run_of_600_requests_survives_a_stop_at_every_step() {
+    // Given a run through every kind of record, over segments that were recycled
+    let whole = SimDisk::new(1);
+    let Ran { course, kinds, .. } = run(&whole, 5, 600, RICH, None);
+    let steps = whole.steps();
+    assert!(course.len() > 450 && steps > 1_000, "{} frames in {steps} steps", course.len());
+    assert_eq!(kinds, (1..=15).collect(), "a kind of record is missing");
+    let names = whole.file_names();
+    let segments = || names.iter().filter_map(|name| name.strip_prefix("log/")?.strip_suffix(".seg"));
+    let newest = segments().filter_map(|id| u64::from_str_radix(id, 16).ok()).max();
+    assert!(newest > Some(segments().count() as u64 + 2), "no segment was recycled: {names:?}");
+
+    // When it is stopped at each of its steps, the last answer is kept
+    let mut crashes = 0;
+    for step in 1..=steps {
+        let disk = SimDisk::new(1);
+        disk.stop_at(step);
+        let Ran { answered, clock, .. } = run(&disk, 5, 600, RICH, None);
+        assert!(disk.is_stopped(), "the run repeats itself up to step {step}");
+        crashes += judge(&disk, &clock, &course, answered, step)
+            .unwrap_or_else(|text| panic!("step {step}: {text}"));
+    }
+    println!("{steps} steps, {crashes} crashes");
+}
+
+/// One random run, stopped at a random step.
+fn crash_at_random(seed: u64, mutant: Option<Mutant>) -> Result<u64, String> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let temper = Temper::draw(&mut random);
+    let disk = SimDisk::new(seed);
+    let verbs = random.random_range(5..60);
+    disk.stop_at(random.random_range(10..200));
+    let Ran { course, answered, clock, .. } = run(&disk, seed, verbs, temper, mutant);
+    judge(&disk, &clock, &course, answered, seed).map_err(|text| format!("seed {seed}: {text}"))
+}
+
+#[test]
+fn random_runs_survive_random_stops() {
+    let mut crashes = 0;
+    let mut seed = 0;
+    while crashes < 20_000 {
+        crashes += crash_at_random(seed, None).unwrap_or_else(|text| panic!("{text}"));
+        seed += 1;
+    }
+    println!("{seed} runs, {crashes} crashes");
+}
+
+#[test]
+fn a_skipped_sync_is_caught() {
+    let caught = (0..2_000).find_map(|seed| crash_at_random(seed, Some(Mutant::SkipSync { every: 7 })).err());
+    assert!(caught.is_some(), "a store that skips syncs passed 2,000 runs");
+}
+
+#[test]
+fn appending_after_a_torn_tail_is_caught() {
+    let caught = (0..20_000).find_map(|seed| torn_then_appended(seed).err());
+    assert!(caught.is_some(), "a store that appends after a torn tail passed 20,000 runs");
+}
+
+/// A run that is cut, goes on with the bug, and is cut again.
+fn torn_then_appended(seed: u64) -> Result<(), String> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let temper = Temper { bodies_vary: false, ..Temper::draw(&mut random) };
+    let disk = SimDisk::new(seed);
+    disk.stop_at(random.random_range(10..120));
+    let mutant = Some(Mutant::AppendAfterTornTail);
+    run(&disk, seed, 60, temper, mutant);
+    disk.power_cut(Loss::Random);
+    let clock = Arc::new(ManualClock::default());
+    let store = open(&disk, &options(mutant), &clock, seed).map_err(|error| error.to_string())?;
+    let (first, digest) = store.inspect().digest();
+    let trace = store.inspect().start_trace();
+    let mut workload = Workload::new(store, Arc::clone(&clock), seed + 1, temper);
+    workload.answered = first;
+    for _ in 0..random.random_range(1..10) {
+        if workload.step().is_err() {
+            break;
+        }
+    }
+    let mut course: Course = trace.digests();
+    course.insert(first, digest);
+    disk.power_cut(Loss::Random);
+    recover(&disk, &clock, &course, workload.answered)
+        .map(|_| ())
+        .map_err(|text| format!("seed {seed}: {text}"))
+}
+
+#[test]
+fn without_the_bug_the_same_runs_pass() {
+    for seed in 0..300 {
+        crash_at_random(seed, None).unwrap_or_else(|text| panic!("{text}"));
+    }
+}
