@@ -1,0 +1,49 @@
+// A proxy on loopback that counts requests and can lose answers: what a client repeats is seen here.
+
+import { createServer, request } from "node:http";
+import { once } from "node:events";
+
+export class Proxy {
+  /** What arrived, in order: method, path, the client's own count of retries, and the server's status. */
+  requests = [];
+  #lost = 0;
+
+  static async start(url) {
+    const proxy = new Proxy();
+    proxy.server = createServer((asked, answer) => proxy.#forward(url, asked, answer));
+    proxy.server.listen(0, "127.0.0.1");
+    await once(proxy.server, "listening");
+    proxy.url = `http://127.0.0.1:${proxy.server.address().port}`;
+    return proxy;
+  }
+
+  /** Lets the next `count` requests through and closes the connection before their answers. */
+  loseAnswers(count) {
+    this.#lost = count;
+  }
+
+  async stop() {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, "close");
+  }
+
+  #forward(url, asked, answer) {
+    const { method, url: path } = asked;
+    const { host, connection, ...headers } = asked.headers;
+    const forwarded = request(`${url}${path}`, { method, headers, agent: false }, (got) => {
+      const retry = Number(headers["x-stainless-retry-count"] ?? 0);
+      this.requests.push({ method, path, retry, status: got.statusCode });
+      if (this.#lost > 0) {
+        this.#lost -= 1;
+        got.resume();
+        answer.destroy();
+        return;
+      }
+      answer.writeHead(got.statusCode, got.headers);
+      got.pipe(answer);
+    });
+    forwarded.on("error", () => answer.destroy());
+    asked.pipe(forwarded);
+  }
+}

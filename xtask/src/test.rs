@@ -1,0 +1,54 @@
+//! `cargo xtask test`: everything that must hold, in one command.
+
+use std::path::Path;
+
+use crate::program::Program;
+use crate::rings::{Count, Rings};
+use crate::workspace::{self, Workspace};
+use crate::{install, tidy};
+
+/// Installs what is missing and runs every ring.
+///
+/// # Errors
+/// When something cannot be installed, or a ring fails.
+pub(crate) fn run() -> anyhow::Result<()> {
+    install::everything()?;
+    let kew = Workspace::read()?.target_folder().join("release").join("kew");
+    let mut rings = Rings::default();
+    rings.run("format", || silent(&Program::new(&["cargo", "fmt", "--all", "--check"])));
+    rings.run("lints", || {
+        let clippy = ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        silent(&Program::new(&clippy))
+    });
+    rings.run("tidy", || tidy::run().map(|()| Count::default()));
+    rings.run("tests", || Program::new(&["cargo", "test", "--workspace", "--no-fail-fast"]).count());
+    rings.run("documentation", || {
+        let doc = Program::new(&["cargo", "doc", "--workspace", "--no-deps"]);
+        silent(&doc.variable("RUSTDOCFLAGS", "-D warnings"))
+    });
+    rings.run("release build", || {
+        silent(&Program::new(&["cargo", "build", "--release", "--package", "kew-cli"]))
+    });
+    rings.run("official client: Python", || python(&kew).count());
+    rings.run("official client: TypeScript", || node("typescript", &kew).count());
+    rings.run("official client: wrangler", || node("wrangler", &kew).count());
+    rings.report()
+}
+
+fn silent(program: &Program) -> anyhow::Result<Count> {
+    program.run().map(|()| Count::default())
+}
+
+/// The suite against the Python SDK.
+fn python(kew: &Path) -> Program {
+    let interpreter = install::python().to_string_lossy().into_owned();
+    let folder = workspace::root().join("conformance").join("python");
+    Program::new(&[&interpreter, "-B", "run.py"]).within(&folder).variable("KEW_BINARY", kew)
+}
+
+/// The suite in a folder of `conformance` that runs on node.
+fn node(name: &str, kew: &Path) -> Program {
+    let folder = workspace::root().join("conformance").join(name);
+    let words = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1"];
+    Program::new(&words).within(&folder).variable("KEW_BINARY", kew)
+}
