@@ -1,0 +1,56 @@
+//! A disk that fails under the running program: whoever waits is told that the outcome is unknown, the process ends with an
+//! error, and the next one serves everything that was answered.
+
+use kew_proof::load::{CLIENTS, Load};
+use kew_proof::{Gate, Site, Stopwatch, drain, strace};
+
+use crate::campaign::{assert_durable, say, seed, tally};
+
+/// A call fails while every client waits for an answer.
+fn prove(call: &str, error: &str, nth: u32) {
+    // Given a store that has been written to.
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("{call} {error}");
+    let seed = seed(&name);
+    let (site, kew) = Site::found(folder.path());
+    kew.stop();
+    let watch = Stopwatch::start();
+    let gate = Gate::new();
+    let load = Load { site: &site, gate: &gate, watch, seed, run: 0 };
+    // When the writer's call fails under load.
+    let ((status, log), mut record) = load.run(|| {
+        let kew = site.start_through(strace::failing(call, error, nth));
+        gate.open();
+        gate.wait_for_losses(CLIENTS);
+        let log = kew.log_path();
+        (kew.end(), std::fs::read_to_string(log).unwrap())
+    });
+    // Then every client was answered 503 "outcome unknown" inside the envelope, and none was cut off.
+    assert_eq!((gate.requests_unsure(), gate.requests_cut()), (CLIENTS, 0), "{log}");
+    // Then the process has ended with an error that says so.
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("the store failed and was not closed"), "{log}");
+    // Then nothing of what was answered is missing after a restart.
+    let kew = site.start();
+    record.events.extend(drain(&site, watch).events);
+    let (pushes, unsure) = (gate.pushes_answered(), gate.requests_unsure());
+    say(&format!("{name}: pushes answered: {pushes}; answered 503: {unsure}; {}", tally(&site, &record)));
+    assert!(gate.pushes_answered() > 0);
+    assert_durable(&site, &record);
+    kew.stop();
+}
+
+#[test]
+fn a_failed_sync_ends_the_process_and_loses_nothing_answered() {
+    prove("fdatasync", "EIO", 60);
+}
+
+#[test]
+fn a_failed_write_ends_the_process_and_loses_nothing_answered() {
+    prove("pwritev", "EIO", 60);
+}
+
+#[test]
+fn a_write_without_space_ends_the_process_and_loses_nothing_answered() {
+    prove("pwritev", "ENOSPC", 60);
+}
