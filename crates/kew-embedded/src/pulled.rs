@@ -3,29 +3,22 @@
 use bytes::Bytes;
 use kew_model::{Backlog, Error, Lease, Pulled, QueueNumber, Timestamp};
 
-use crate::command::{Locator, Picks, Source};
+use crate::command::{Locator, Pick, Picks, Source};
 use crate::library::Library;
 use crate::queue::window::Head;
-use crate::record::batch::{Batch, Stored};
+use crate::record::batch::Stored;
 use crate::record::read_batch;
 
-/// Builds the answer to a pull.
+/// Builds the answer to a pull: frame by frame, each read and added once.
 pub(crate) fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
     let mut pulled = Pulled::empty(backlog);
     let Some(queue) = picks.queue else { return Ok(pulled) };
-    let mut frames = Frames { library, sources: picks.sources, read: Vec::new(), open: None };
+    let mut frames = Frames { library, queue, read: Vec::new() };
     pulled.messages.reserve(picks.messages.len());
-    for pick in picks.messages {
-        let Some(frame) = frames.open(pick.source, &mut pulled)? else { continue };
-        let (batch, record_end) = frame.batch()?;
-        let Some(stored) = frame.find(&batch, pick.sequence.0) else {
-            return Err(Error::Internal {
-                cause: format!("message {} is not in its frame", pick.sequence.0),
-            });
-        };
-        let body = batch.body_in_payload(&stored, record_end);
-        let lease = Lease { queue, message: pick.sequence, fence: picks.fence };
-        pulled.add(stored.id, lease, pick.attempts, stored.sent_at, stored.content_type, frame.chunk, body);
+    for of_one_source in picks.messages.chunk_by(|one, next| one.source == next.source) {
+        let source = &picks.sources[of_one_source[0].source as usize];
+        let Some(frame) = frames.open(source, &mut pulled)? else { continue };
+        frame.add(of_one_source, queue, picks.fence, &mut pulled)?;
     }
     Ok(pulled)
 }
@@ -47,73 +40,75 @@ fn read(library: &Library, locator: Locator) -> Result<Option<Head>, Error> {
     }
 }
 
-/// The frames of one answer, each added to it once.
+/// The frames of one answer.
 struct Frames<'a> {
     library: &'a Library,
-    sources: Vec<Source>,
+    queue: QueueNumber,
     /// Frames read from the disk for this answer, so that neighbours share one read.
-    read: Vec<(QueueNumber, Head)>,
-    open: Option<(u32, Open)>,
+    read: Vec<(Head, Frame)>,
 }
 
-/// The frame that messages are being taken from.
+/// A frame whose payload is a chunk of the answer.
 #[derive(Clone)]
-struct Open {
+struct Frame {
     payload: Bytes,
     record_start: u32,
     chunk: u32,
-    /// The last message found and where the search goes on.
-    at: core::cell::Cell<Option<Stored>>,
-}
-
-impl Open {
-    fn batch(&self) -> Result<(Batch<'_>, u32), Error> {
-        read_batch(&self.payload, self.record_start)
-            .map_err(|error| Error::Internal { cause: error.to_string() })
-    }
-
-    /// Finds a message, going on from the one found before, since messages come in rising order.
-    fn find(&self, batch: &Batch<'_>, sequence: u64) -> Option<Stored> {
-        let found = match self.at.get() {
-            Some(before) if before.sequence.0 < sequence => {
-                batch.messages_after(&before).find(|stored| stored.sequence.0 == sequence)
-            }
-            _ => batch.messages().find(|stored| stored.sequence.0 == sequence),
-        };
-        self.at.set(found);
-        found
-    }
 }
 
 impl Frames<'_> {
     /// The frame of a source; `None` when it has gone.
-    fn open(&mut self, source: u32, pulled: &mut Pulled) -> Result<Option<&Open>, Error> {
-        let is_open = self.open.as_ref().is_some_and(|(open, _)| *open == source);
-        if !is_open {
-            let (payload, record_start) = match &self.sources[source as usize] {
-                Source::Payload(payload, record_start) => (payload.clone(), *record_start),
-                Source::Stored(locator) => match self.stored(*locator)? {
-                    Some(head) => (head.payload, head.record_start),
-                    None => return Ok(None),
-                },
-            };
-            let same = self.open.as_ref().filter(|(_, open)| open.payload.as_ptr() == payload.as_ptr());
-            let chunk = same.map_or_else(|| pulled.add_chunk(payload.clone()), |(_, open)| open.chunk);
-            self.open =
-                Some((source, Open { payload, record_start, chunk, at: core::cell::Cell::new(None) }));
+    fn open(&mut self, source: &Source, pulled: &mut Pulled) -> Result<Option<Frame>, Error> {
+        let locator = match source {
+            Source::Payload(payload, record_start) => {
+                return Ok(Some(Frame::new(payload.clone(), *record_start, pulled)));
+            }
+            Source::Stored(locator) => *locator,
+        };
+        let holds = |head: &Head| (head.first..head.end()).contains(&locator.sequence.0);
+        if let Some((_, frame)) =
+            self.read.iter().find(|(head, _)| locator.queue == self.queue && holds(head))
+        {
+            return Ok(Some(frame.clone()));
         }
-        Ok(self.open.as_ref().map(|(_, open)| open))
+        let Some(head) = read(self.library, locator)? else { return Ok(None) };
+        let frame = Frame::new(head.payload.clone(), head.record_start, pulled);
+        self.read.push((head, frame.clone()));
+        Ok(Some(frame))
+    }
+}
+
+impl Frame {
+    fn new(payload: Bytes, record_start: u32, pulled: &mut Pulled) -> Self {
+        Self { chunk: pulled.add_chunk(payload.clone()), payload, record_start }
     }
 
-    fn stored(&mut self, locator: Locator) -> Result<Option<Head>, Error> {
-        let holds = |(queue, head): &&(QueueNumber, Head)| {
-            *queue == locator.queue && (head.first..head.end()).contains(&locator.sequence.0)
-        };
-        if let Some((_, head)) = self.read.iter().find(holds) {
-            return Ok(Some(head.clone()));
+    /// Adds its messages to the answer. They mostly rise, so each search goes on from the message before.
+    fn add(&self, picks: &[Pick], queue: QueueNumber, fence: u64, pulled: &mut Pulled) -> Result<(), Error> {
+        let internal = |cause: String| Error::Internal { cause };
+        let batch = read_batch(&self.payload, self.record_start).map_err(|error| internal(error.to_string()));
+        let (batch, record_end) = batch?;
+        let mut before: Option<Stored> = None;
+        for pick in picks {
+            let found = match before.filter(|before| before.sequence < pick.sequence) {
+                Some(before) => batch.messages_after(&before).find(|stored| stored.sequence == pick.sequence),
+                None => batch.messages().find(|stored| stored.sequence == pick.sequence),
+            };
+            let lost = || internal(format!("message {} is not in its frame", pick.sequence.0));
+            let stored = found.ok_or_else(lost)?;
+            let body = batch.body_in_payload(&stored, record_end);
+            let lease = Lease { queue, message: pick.sequence, fence };
+            pulled.add(
+                stored.id,
+                lease,
+                pick.attempts,
+                stored.sent_at,
+                stored.content_type,
+                self.chunk,
+                body,
+            );
+            before = found;
         }
-        let head = read(self.library, locator)?;
-        self.read.extend(head.iter().map(|head| (locator.queue, head.clone())));
-        Ok(head)
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::catalogue::Kind;
 use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
-use crate::lease_id::{self, KeyRing};
+use crate::lease_id::{self, KeyRing, Sealer};
 use crate::messages::write_metrics;
 use crate::text::{write_number, write_string};
 
@@ -54,11 +54,12 @@ pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding) -> 
         out.extend_from_slice(br#"{"message_backlog_count":"#);
         write_number(out, pulled.backlog.count);
         out.extend_from_slice(br#","messages":["#);
+        let mut sealer = keys.sealer();
         for (index, message) in pulled.messages.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            write_message(out, message, pulled.body(message), keys, encoding);
+            write_message(out, message, pulled.body(message), &mut sealer, encoding);
         }
         out.extend_from_slice(b"],");
         write_metrics(out, &pulled.backlog);
@@ -66,7 +67,13 @@ pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding) -> 
     })
 }
 
-fn write_message(out: &mut Vec<u8>, message: &Delivery, body: &[u8], keys: &KeyRing, encoding: BodyEncoding) {
+fn write_message(
+    out: &mut Vec<u8>,
+    message: &Delivery,
+    body: &[u8],
+    sealer: &mut Sealer<'_>,
+    encoding: BodyEncoding,
+) {
     out.extend_from_slice(br#"{"id":""#);
     out.extend_from_slice(message.id.write_hex(&mut [0; 32]).as_bytes());
     out.extend_from_slice(br#"","attempts":"#);
@@ -74,7 +81,7 @@ fn write_message(out: &mut Vec<u8>, message: &Delivery, body: &[u8], keys: &KeyR
     out.extend_from_slice(br#","body":"#);
     write_body(out, message.content_type, body, encoding);
     out.extend_from_slice(br#","lease_id":""#);
-    out.extend_from_slice(keys.seal(message.lease, &mut [0; lease_id::LENGTH]).as_bytes());
+    out.extend_from_slice(sealer.seal(message.lease, &mut [0; lease_id::LENGTH]).as_bytes());
     out.extend_from_slice(br#"","metadata":{"CF-Content-Type":""#);
     out.extend_from_slice(message.content_type.name().as_bytes());
     out.extend_from_slice(br#"","CF-sourceMessageSource":"http"},"timestamp_ms":"#);

@@ -63,9 +63,10 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
         retries: Vec::with_capacity(retries.len()),
         unknown: Vec::new(),
     };
+    let mut opener = keys.opener();
     for (index, entry) in acks.iter().enumerate() {
         let id = lease_id(Reader::new(Kind::BodyInvalid, Within::Item("acks", index)), entry)?;
-        match keys.open(&id) {
+        match opener.open(&id) {
             Some(lease) => {
                 asked.settlement.acks.push(lease);
                 asked.acks.push(id);
@@ -77,7 +78,7 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
         let reader = Reader::new(Kind::BodyInvalid, Within::Item("retries", index));
         let id = lease_id(reader, entry)?;
         let delay = reader.narrow("delay_seconds", entry.delay_seconds, Limits::DELAY_SECONDS)?.map(Seconds);
-        match keys.open(&id) {
+        match opener.open(&id) {
             Some(lease) => {
                 asked.settlement.retries.push(Retry { lease, delay });
                 asked.retries.push(id);

@@ -75,7 +75,7 @@ fn an_unreadable_body_is_10026() {
 #[test]
 fn the_answer_has_every_field_as_clients_expect_it() {
     let keys = KeyRing::generate(&Fixed(1));
-    let id = keys.seal(LEASE, &mut [0; 51]).to_owned();
+    let id = keys.sealer().seal(LEASE, &mut [0; 51]).to_owned();
     let answer = text(write_pulled(&pulled(ContentType::Text, b"hello world"), &keys, BodyEncoding::Base64));
     let metrics = concat!(
         r#""metadata":{"metrics":{"backlog_bytes":1024,"backlog_count":5,"#,

@@ -13,7 +13,7 @@ fn lease(message: u64) -> Lease {
 }
 
 fn id(keys: &KeyRing, message: u64) -> String {
-    keys.seal(lease(message), &mut [0; 51]).to_owned()
+    keys.sealer().seal(lease(message), &mut [0; 51]).to_owned()
 }
 
 #[test]
