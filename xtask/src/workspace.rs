@@ -28,6 +28,13 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<(String, bool)>,
 }
 
+impl Package {
+    /// The names of what it depends on.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.dependencies.iter().map(|(name, _)| name.as_str())
+    }
+}
+
 impl Workspace {
     /// Asks cargo.
     ///

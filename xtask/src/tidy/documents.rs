@@ -1,5 +1,6 @@
-//! What documents must say: the map names every crate and folder, the list of decisions every decision, the list of
-//! cases every case of both official SDKs and none else, and links inside the project lead somewhere.
+//! What documents must say: the map names every crate and folder, the list of decisions every decision, that of
+//! dependencies every dependency, that of cases every case of both official SDKs and none else; links inside the project
+//! lead somewhere.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use crate::workspace::Package;
 
 const MAP: &str = "ARCHITECTURE.md";
 const DECISIONS: &str = "docs/adr/";
+const DEPENDENCIES: &str = "docs/adr/0010-dependencies.md";
 const CASES: &str = "conformance/README.md";
 /// The suites that cover the same cases: folder, and what stands before and after a case's name.
 const SUITES: [(&str, &str, &str); 2] =
@@ -17,6 +19,7 @@ const SUITES: [(&str, &str, &str); 2] =
 pub(super) fn check(packages: &[Package], files: &[File]) -> Vec<String> {
     let mut complaints = map(packages, files);
     complaints.extend(decisions(files));
+    complaints.extend(dependencies(packages, files));
     complaints.extend(cases(files));
     complaints
         .extend(files.iter().filter(|file| file.path.ends_with(".md")).flat_map(|file| links(file, files)));
@@ -46,10 +49,31 @@ fn decisions(files: &[File]) -> Vec<String> {
     missing.map(|name| format!("{list}: does not list {name}")).collect()
 }
 
-/// Cases that a suite lacks, or has without their being listed. The list's rows begin with the name in backticks.
+/// Dependencies of the workspace that no crate uses, or that their list does not explain, and rows that explain none.
+fn dependencies(packages: &[Package], files: &[File]) -> Vec<String> {
+    let manifest = text(files, "Cargo.toml").split("[workspace.dependencies]").nth(1).unwrap_or_default();
+    let section = manifest.split("\n[").next().unwrap_or_default();
+    let names = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let named: BTreeSet<&str> =
+        names.filter(|name| !packages.iter().any(|ours| ours.name == *name)).collect();
+    let explained: BTreeSet<&str> = rows(text(files, DEPENDENCIES)).collect();
+    let used: BTreeSet<&str> = packages.iter().flat_map(|package| package.names()).collect();
+    let unexplained =
+        named.difference(&explained).map(|name| format!("{DEPENDENCIES}: does not explain {name}"));
+    let unknown =
+        explained.difference(&named).map(|name| format!("{DEPENDENCIES}: explains {name}, which is none"));
+    let unused = named.difference(&used).map(|name| format!("Cargo.toml: no crate uses {name}"));
+    unexplained.chain(unknown).chain(unused).collect()
+}
+
+/// The names in backticks that rows of a document's tables begin with.
+fn rows(document: &str) -> impl Iterator<Item = &str> {
+    document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+}
+
+/// Cases that a suite lacks, or has without their being listed. Rows that name a folder are none.
 fn cases(files: &[File]) -> Vec<String> {
-    let rows = text(files, CASES).lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let listed: BTreeSet<&str> = rows.collect();
+    let listed: BTreeSet<&str> = rows(text(files, CASES)).filter(|name| !name.contains('/')).collect();
     let mut complaints = Vec::new();
     for (folder, before, after) in SUITES {
         let sources = files.iter().filter(|file| file.path.starts_with(folder));
@@ -118,6 +142,21 @@ mod tests {
         let list = file("docs/adr/README.md", "[one](0001-one.md)");
         let files = [list, file("docs/adr/0001-one.md", ""), file("docs/adr/0002-two.md", "")];
         assert_eq!(decisions(&files), ["docs/adr/README.md: does not list 0002-two.md"]);
+    }
+
+    #[test]
+    fn every_dependency_is_used_and_explained() {
+        let manifest = "[workspace.dependencies]\nkew-x = { path = \"x\" }\none = \"1\"\ntwo = \"2\"\n\n[profile.dev]\na = 1\n";
+        let files = [file("Cargo.toml", manifest), file(DEPENDENCIES, "| `one` | … |\n| `three` | … |\n")];
+        let dependencies_of_x = vec![("two".to_owned(), false)];
+        let package =
+            Package { name: "kew-x".to_owned(), manifest: PathBuf::new(), dependencies: dependencies_of_x };
+        let expected = [
+            "docs/adr/0010-dependencies.md: does not explain two",
+            "docs/adr/0010-dependencies.md: explains three, which is none",
+            "Cargo.toml: no crate uses one",
+        ];
+        assert_eq!(dependencies(&[package], &files), expected);
     }
 
     #[test]

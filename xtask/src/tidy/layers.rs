@@ -22,7 +22,7 @@ const HTTP: &str = "hyper";
 const JSON: &str = "serde_json";
 const TASKS: &str = "tokio";
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer { name: "kew-model", may: &[], tests_may: &[], never: &["serde", JSON, TASKS, HTTP, "rustix"] },
     Layer {
         name: "kew-journal",
@@ -50,6 +50,7 @@ const LAYERS: [Layer; 9] = [
         never: &[],
     },
     Layer { name: "kew-testkit", may: &["kew-model"], tests_may: &[], never: &[JSON, TASKS, HTTP] },
+    Layer { name: "kew-proof", may: &["kew-testkit"], tests_may: &[], never: &[TASKS, HTTP] },
     Layer { name: "kew-noop", may: &[], tests_may: &[], never: &[] },
     Layer { name: "xtask", may: &[], tests_may: &[], never: &[] },
 ];
