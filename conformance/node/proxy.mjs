@@ -7,6 +7,7 @@ export class Proxy {
   /** What arrived, in order: method, path, the client's own count of retries, and the server's status. */
   requests = [];
   #lost = 0;
+  #hidden = [];
 
   static async start(url) {
     const proxy = new Proxy();
@@ -20,6 +21,11 @@ export class Proxy {
   /** Lets the next `count` requests through and closes the connection before their answers. */
   loseAnswers(count) {
     this.#lost = count;
+  }
+
+  /** Takes a header out of every answer from now on. */
+  hideHeader(name) {
+    this.#hidden.push(name);
   }
 
   async stop() {
@@ -40,6 +46,7 @@ export class Proxy {
         answer.destroy();
         return;
       }
+      for (const name of this.#hidden) delete got.headers[name];
       answer.writeHead(got.statusCode, got.headers);
       got.pipe(answer);
     });

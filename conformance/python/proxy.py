@@ -12,6 +12,7 @@ class Proxy:
     def __init__(self, url):
         self.requests = []
         self.lost = 0
+        self.hidden = None
         handler = type("Handler", (_Handler,), {"proxy": self, "target": urllib.parse.urlsplit(url).netloc})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -20,6 +21,10 @@ class Proxy:
     def lose_answers(self, count):
         """Lets the next `count` requests through and closes the connection before their answers."""
         self.lost = count
+
+    def hide_header(self, name):
+        """Takes a header out of every answer from now on."""
+        self.hidden = name
 
     def __enter__(self):
         self.thread.start()
@@ -49,7 +54,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in ("connection", "date", "server"):
+            if name.lower() not in ("connection", "date", "server", self.proxy.hidden):
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

@@ -49,6 +49,6 @@ fn python(kew: &Path) -> Program {
 /// The suite in a folder of `conformance` that runs on node.
 fn node(name: &str, kew: &Path) -> Program {
     let folder = workspace::root().join("conformance").join(name);
-    let words = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1"];
+    let words = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=120000"];
     Program::new(&words).within(&folder).variable("KEW_BINARY", kew)
 }

@@ -59,6 +59,12 @@ class Errors(Case):
         self.refused(cloudflare.ConflictError, 11009, create)
         self.assertEqual([status for *_, status in self.proxy.requests], [409], "asked once")
 
+    def test_conflict_without_the_header(self):
+        self.proxy.hide_header("x-should-retry")
+        create = lambda: self.client.queues.create(account_id=self.account, queue_name="jobs")
+        self.refused(cloudflare.ConflictError, 11009, create)
+        self.assertEqual([retry for _, _, retry, _ in self.proxy.requests], [0, 1, 2])
+
     def test_consumer_exists(self):
         create = lambda: self.client.queues.consumers.create(self.queue, account_id=self.account, type="http_pull")
         self.refused(cloudflare.ConflictError, 11004, create)

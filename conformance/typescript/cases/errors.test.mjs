@@ -56,6 +56,13 @@ scene("queue_name_taken", async (stage) => {
   assert.deepEqual(stage.proxy.requests.map(({ status }) => status), [409], "asked once");
 });
 
+scene("conflict_without_the_header", async (stage) => {
+  stage.proxy.hideHeader("x-should-retry");
+  const create = stage.client.queues.create({ account_id: stage.account, queue_name: "jobs" });
+  await refused(Cloudflare.ConflictError, 11009, create);
+  assert.deepEqual(stage.proxy.requests.map(({ retry }) => retry), [0, 1, 2]);
+});
+
 scene("consumer_exists", async (stage) => {
   const params = { account_id: stage.account, type: "http_pull" };
   const create = stage.client.queues.consumers.create(stage.queue, params);
