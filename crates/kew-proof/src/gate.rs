@@ -7,6 +7,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::PATIENCE;
 
+/// How many pushes may be answered while a failure is waited for.
+const PUSHES_WITHOUT_LOSS_MAX: u64 = 10_000;
+
 #[derive(Debug, Default)]
 struct State {
     /// How many servers there have been; clients that saw the end of one wait for the next.
@@ -104,17 +107,21 @@ impl Gate {
     /// Waits until so many pushes have been answered since the run began.
     ///
     /// # Panics
-    /// When a client met what no kill explains, or no answer comes for [`PATIENCE`].
+    /// When a client met what no kill explains, such as a store that failed, or nothing is answered for [`PATIENCE`].
     pub fn wait_for_pushes(&self, count: u64) {
-        self.wait_for(|state| state.pushes_answered >= count);
+        self.wait_for(|state| state.pushes_answered >= count || state.requests_unsure > 0);
+        assert_eq!(self.requests_unsure(), 0, "the store failed, though nothing failed it");
     }
 
     /// Waits until so many requests have been answered with "outcome unknown" or not at all.
     ///
     /// # Panics
-    /// As [`Gate::wait_for_pushes`].
+    /// As [`Gate::wait_for_pushes`], or when ten thousand pushes are answered and no such loss came.
     pub fn wait_for_losses(&self, count: u64) {
-        self.wait_for(|state| state.requests_cut + state.requests_unsure >= count);
+        let losses = |state: &State| state.requests_cut + state.requests_unsure;
+        self.wait_for(|state| losses(state) >= count || state.pushes_answered >= PUSHES_WITHOUT_LOSS_MAX);
+        let losses = losses(&self.lock());
+        assert!(losses >= count, "{losses} of {count} requests were lost: what should have failed did not");
     }
 
     fn wait_for(&self, reached: impl Fn(&State) -> bool) {

@@ -19,19 +19,21 @@ const READY: &str = "Stop with Ctrl-C";
 /// A process that serves.
 #[derive(Debug)]
 pub struct Kew {
+    /// The server, or the program that watches it and ends with it, in the same way.
     child: Child,
+    /// The server.
+    process: Pid,
     lines: Receiver<String>,
     log: PathBuf,
-    /// What it printed until it was ready.
-    pub(crate) notice: String,
 }
 
 impl Kew {
-    /// Starts a command and waits until it serves. Its log goes to the file `log`.
+    /// Starts a command and waits until it serves. Its log goes to the file `log`. One that is `watched` has another
+    /// program as its parent, and prints its process id first.
     ///
     /// # Panics
     /// When it does not come to serve.
-    pub(crate) fn start(mut command: Command, log: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, log: &Path, watched: bool) -> Self {
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("KEW_") || name.starts_with("CLOUDFLARE_")) {
                 command.env_remove(name);
@@ -49,14 +51,20 @@ impl Kew {
                 }
             }
         });
-        let mut kew = Self { child, lines, log: log.to_owned(), notice: String::new() };
-        while !kew.notice.contains(READY) {
-            match kew.lines.recv_timeout(PATIENCE) {
-                Ok(line) => kew.notice.push_str(&format!("{line}\n")),
-                Err(_) => panic!("not ready: {}{}", kew.notice, kew.log()),
-            }
+        let process = Pid::from_child(&child);
+        let mut kew = Self { child, process, lines, log: log.to_owned() };
+        if watched {
+            let line = kew.line();
+            kew.process = line.parse().ok().and_then(Pid::from_raw).expect("a process id");
         }
+        while !kew.line().contains(READY) {}
         kew
+    }
+
+    /// The next line that it prints.
+    fn line(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE);
+        line.unwrap_or_else(|error| panic!("not ready: {error}: {}", self.log()))
     }
 
     /// What it has written to its log so far.
@@ -76,7 +84,7 @@ impl Kew {
     pub fn kill(mut self) {
         let ended = self.child.try_wait().expect("a child of ours");
         assert!(ended.is_none(), "it ended by itself: {ended:?} {}", self.log());
-        self.child.kill().expect("a child of ours");
+        kill_process(self.process, Signal::KILL).expect("a process of ours");
         self.child.wait().expect("a child of ours");
     }
 
@@ -85,7 +93,7 @@ impl Kew {
     /// # Panics
     /// When it does not end in order, with code 0.
     pub fn stop(self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a process of ours");
+        kill_process(self.process, Signal::TERM).expect("a process of ours");
         let log = self.log_path();
         let status = self.end();
         let log = std::fs::read_to_string(log).unwrap_or_default();
@@ -111,8 +119,11 @@ impl Kew {
 
 impl Drop for Kew {
     fn drop(&mut self) {
-        // A process that has ended already is no error.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // While the child has not been waited for, the server's id stands for no other process.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            // A process that ends in this very moment is no error.
+            let _ = kill_process(self.process, Signal::KILL);
+            let _ = self.child.wait();
+        }
     }
 }

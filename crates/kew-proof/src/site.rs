@@ -116,22 +116,23 @@ impl Site {
     /// # Panics
     /// When it does not come to serve.
     pub fn start(&self) -> Kew {
-        self.start_under(Command::new(&self.program))
+        self.start_as(Command::new(&self.program), false)
     }
 
-    /// The same through a program that runs others, such as `strace`: a command to which ours is appended.
+    /// The same under a program that runs others, such as `strace`: a command to which ours is appended.
     ///
     /// # Panics
     /// When it does not come to serve.
-    pub fn start_through(&self, mut runner: Command) -> Kew {
-        runner.arg(&self.program);
-        self.start_under(runner)
+    pub fn start_under(&self, mut watcher: Command) -> Kew {
+        // The watcher must be the parent, or some systems do not let it watch; so the server has to tell its own id.
+        watcher.args(["sh", "-c", r#"echo $$; exec "$@""#, "sh"]).arg(&self.program);
+        self.start_as(watcher, true)
     }
 
-    fn start_under(&self, mut command: Command) -> Kew {
+    fn start_as(&self, mut command: Command, watched: bool) -> Kew {
         command.arg("dev").arg("--data").arg(self.data());
         command.arg("--listen").arg(self.address.to_string()).current_dir(&self.folder);
-        Kew::start(command, &self.folder.join("kew.log"))
+        Kew::start(command, &self.folder.join("kew.log"), watched)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The program under `strace`: watched, or with one of its calls to the kernel failing.
 //!
-//! `strace -D` stays in the background, so that the process a test holds is the server itself.
+//! strace is the server's parent and ends as it ends, with the same code.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ fn strace() -> Command {
         "strace is missing: install the package strace (apt-get install strace), or let cargo xtask test do it"
     );
     let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-qq"]);
+    strace.args(["-f", "-qq"]);
     strace
 }
 

@@ -19,7 +19,7 @@ fn prove(call: &str, error: &str, nth: u32) {
     let load = Load { site: &site, gate: &gate, watch, seed, run: 0 };
     // When the writer's call fails under load.
     let ((status, log), mut record) = load.run(|| {
-        let kew = site.start_through(strace::failing(call, error, nth));
+        let kew = site.start_under(strace::failing(call, error, nth));
         gate.open();
         gate.wait_for_losses(CLIENTS);
         let log = kew.log_path();

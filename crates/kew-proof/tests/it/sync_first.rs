@@ -47,7 +47,7 @@ fn every_reply_waits_for_its_sync() {
     let (site, kew) = Site::found(folder.path());
     kew.stop();
     let path = folder.path().join("trace");
-    let kew = site.start_through(strace::watching(&path));
+    let kew = site.start_under(strace::watching(&path));
     // When one client uses it alone, so that every write between request and reply is that request's, and then several.
     client(&site, "alone", ROUNDS_ALONE);
     let site_of_all = &site;
@@ -61,7 +61,8 @@ fn every_reply_waits_for_its_sync() {
     let trace = std::fs::read_to_string(&path).unwrap();
     let verdict = judge(&calls(&trace));
     say(&format!("trace: replies that left after their sync: {:?}", verdict.covered));
-    assert!(verdict.early.is_empty(), "{:#?}", verdict.early);
+    let some: Vec<_> = verdict.early.iter().take(10).collect();
+    assert!(some.is_empty(), "{} replies were early, such as {some:#?}", verdict.early.len());
     let rounds = ROUNDS_ALONE + CLIENTS * ROUNDS_EACH;
     assert_eq!(verdict.covered.get(&Verb::Push), Some(&(2 * rounds)));
     assert_eq!(verdict.covered.get(&Verb::Pull), Some(&rounds));
