@@ -178,3 +178,13 @@ pub(crate) enum Input {
     Command(Command),
     Fetched(Result<Fetched, String>),
 }
+
+impl Input {
+    /// Whom to answer, if anybody waits for it.
+    pub(crate) fn into_reply_to(self) -> Option<ReplyTo> {
+        match self {
+            Self::Command(command) => Some(command.reply_to),
+            Self::Fetched(_) => None,
+        }
+    }
+}

@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
 use crate::checkpoint;
-use crate::command::{Command, Input};
+use crate::command::Input;
 use crate::keeper::{Keeper, Task};
 use crate::mailbox::Mailbox;
 use crate::options::Options;
@@ -58,6 +58,37 @@ impl Shared {
         match &*self.failure.borrow() {
             Some(cause) => Error::OutcomeUnknown { cause: cause.clone() },
             None => Error::Closing,
+        }
+    }
+}
+
+/// Tells everybody that the store has failed, should the thread that holds it panic: nobody waits for ever, and the
+/// process can end. In the writer it goes before those who wait for an answer, so that they learn the reason.
+pub(crate) struct Alarm {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) thread: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { shared, keeper, thread } = self;
+            let failure = || Some(format!("the {thread} thread came to a state that it has no answer to"));
+            shared.failure.send_if_modified(|reason| {
+                let is_first = reason.is_none();
+                if is_first {
+                    *reason = failure();
+                }
+                is_first
+            });
+            shared.inbox.close();
+            keeper.close();
+            shared.signals.tell_all();
+            for message in shared.inbox.take(Some(Duration::ZERO)) {
+                // Whoever asked learns it from the answer that does not come.
+                drop(message);
+            }
         }
     }
 }
@@ -123,6 +154,8 @@ impl Driver {
 
     /// Waits for messages and does what they ask; `None` when that was to close, or the store has failed.
     pub(crate) fn turn(mut self: Box<Self>, patience: Option<Duration>) -> Option<Box<Self>> {
+        let _alarm =
+            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "writer" };
         let messages = self.shared.inbox.take(patience);
         let quiet = messages.is_empty();
         let mut inputs = Vec::with_capacity(messages.len());
@@ -135,8 +168,15 @@ impl Driver {
                 Message::Close(reply_to) => close = Some(reply_to),
             }
         }
+        if close.is_none() && self.shared.inbox.is_closed() {
+            // Another of the store's threads has given up, and has said why.
+            let cause = self.shared.failure.borrow().clone().unwrap_or_default();
+            let waiting = inputs.into_iter().filter_map(Input::into_reply_to).collect();
+            self.fail(&cause, waiting, None);
+            return None;
+        }
         if let Err((error, waiting)) = self.step(inputs, quiet) {
-            self.fail(&error, waiting, close);
+            self.fail(&error.to_string(), waiting, close);
             return None;
         }
         match close {
@@ -175,11 +215,7 @@ impl Driver {
         let stepped = match self.shard.step(inputs.by_ref(), now) {
             Ok(stepped) => stepped,
             Err(error) => {
-                let unseen = inputs.filter_map(|input| match input {
-                    Input::Command(Command { reply_to, .. }) => Some(reply_to),
-                    Input::Fetched(_) => None,
-                });
-                let unseen: Vec<_> = unseen.collect();
+                let unseen: Vec<_> = inputs.filter_map(Input::into_reply_to).collect();
                 return Err((error, self.shard.abandon().chain(unseen).collect()));
             }
         };
@@ -319,14 +355,13 @@ impl Driver {
     /// The store has failed: everybody who waits is told that the outcome is unknown.
     fn fail(
         mut self: Box<Self>,
-        error: &kew_journal::Error,
+        cause: &str,
         waiting: Vec<crate::command::ReplyTo>,
         close: Option<oneshot::Sender<Result<(), Error>>>,
     ) {
-        let cause = error.to_string();
-        self.shared.failure.send_replace(Some(cause.clone()));
+        self.shared.failure.send_replace(Some(cause.to_owned()));
         self.shared.inbox.close();
-        let error = Error::OutcomeUnknown { cause };
+        let error = Error::OutcomeUnknown { cause: cause.to_owned() };
         self.refuse(&error, waiting);
         self.keeper.close();
         self.shared.signals.tell_all();
@@ -339,7 +374,7 @@ impl Driver {
     fn refuse(&mut self, error: &Error, waiting: Vec<crate::command::ReplyTo>) {
         let left = self.shared.inbox.take(Some(Duration::ZERO));
         let left = left.into_iter().filter_map(|message| match message {
-            Message::Shard(Input::Command(command)) => Some(command.reply_to),
+            Message::Shard(input) => input.into_reply_to(),
             _ => None,
         });
         let parked: Vec<_> = self.shard.abandon().collect();

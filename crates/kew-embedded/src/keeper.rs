@@ -7,7 +7,7 @@ use std::time::Duration;
 use kew_journal::{CheckpointWriter, Cut, Preparer, SegmentId, Step};
 
 use crate::command::{Fetch, Input};
-use crate::driver::{Message, Shared};
+use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
 use crate::library::Library;
 use crate::mailbox::Mailbox;
@@ -83,6 +83,8 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// Reads on until the hand-off closes.
     pub(crate) fn run(&self) {
+        let _alarm =
+            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "reader" };
         while self.read(None) || !self.keeper.fetches.is_closed() {}
     }
 
@@ -112,6 +114,8 @@ pub(crate) struct Housekeeper {
 impl Housekeeper {
     /// Keeps on until the hand-off closes.
     pub(crate) fn run(&mut self) {
+        let _alarm =
+            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "keeper" };
         loop {
             let patience = self.keeper.no_space().map(|_| SPACE_AGAIN);
             if !self.keep(patience) && self.keeper.tasks.is_closed() {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod equivalence;
+mod failure;
 mod subject;
 mod suite;
 mod workload;
