@@ -60,7 +60,9 @@ pub fn judge(calls: &[Call]) -> Verdict {
         let Some(verb) = verb_of(&request.text, &call.text) else { continue };
         let is_covered = match verb {
             Verb::Push => {
-                keys_of(&request.text).all(|key| log.covers(request.since, line, |write| write.contains(key)))
+                let mut keys = keys_of(&request.text).peekable();
+                keys.peek().is_some()
+                    && keys.all(|key| log.covers(request.since, line, |text| text.contains(key)))
             }
             Verb::Pull | Verb::Ack => log.covers(request.since, line, |_| true),
         };
@@ -165,6 +167,11 @@ mod tests {
         assert_eq!(early(&[REQUEST, WRITE, REPLY]), 1);
         assert_eq!(early(&[REQUEST, SYNC, WRITE, REPLY]), 1);
         assert_eq!(early(&[REQUEST, REPLY]), 1);
+        assert_eq!(
+            early(&[&REQUEST.replace("body", "else"), WRITE, SYNC, REPLY]),
+            1,
+            "whose bytes, nobody knows"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub struct Call {
     /// Its name, such as "pwritev".
     pub name: String,
-    /// What its first argument stands for: a file's path, or a socket as "socket:[123]"; empty when it is no file.
+    /// What its first argument stands for: a file's path, or a socket as `socket:[123]`; empty when it is no file.
     pub channel: String,
     /// Its arguments as written.
     pub text: String,
