@@ -70,10 +70,8 @@ class Kew:
         patience.cancel()
         raise AssertionError(f"the server ended with {self.process.wait()}: {''.join(lines)}")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def stop(self):
+        """Stops the server and requires a clean end; its folder stays."""
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(PATIENCE_SECONDS)
@@ -81,6 +79,15 @@ class Kew:
             self.process.kill()
             status = self.process.wait()
         self.process.stdout.close()
-        self.folder.cleanup()
         if status != 0:
             raise AssertionError(f"the server ended with {status}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            if self.process.returncode is None:
+                self.stop()
+        finally:
+            self.folder.cleanup()

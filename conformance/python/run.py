@@ -5,7 +5,8 @@ import unittest
 
 
 def main():
-    suite = unittest.defaultTestLoader.discover("cases", pattern="test_*.py", top_level_dir=".")
+    loader = unittest.defaultTestLoader
+    suite = unittest.TestSuite(loader.discover(folder, "test_*.py", ".") for folder in ("cases", "format"))
     outcome = unittest.TextTestRunner(verbosity=2).run(suite)
     failed = len(outcome.failures) + len(outcome.errors) + len(outcome.skipped)
     passed = outcome.testsRun - failed
