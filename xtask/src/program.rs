@@ -69,13 +69,9 @@ impl Program {
             count += Count::of_line(&line);
         }
         let status = child.wait()?;
-        ensure!(status.success(), "{self}: {status}");
-        ensure!(
-            count.passed > 0 && count.failed == 0,
-            "{self}: {} passed, {} failed",
-            count.passed,
-            count.failed
-        );
+        let Count { passed, failed } = count;
+        let is_good = status.success() && passed > 0 && failed == 0;
+        ensure!(is_good, "{self}: {status}; {passed} passed, {failed} failed");
         Ok(count)
     }
 
