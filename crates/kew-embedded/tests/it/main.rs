@@ -3,6 +3,7 @@
 mod crash;
 mod equivalence;
 mod failure;
+mod fixture;
 mod subject;
 mod suite;
 mod workload;
