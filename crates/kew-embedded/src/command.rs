@@ -136,6 +136,13 @@ pub(crate) struct Picks {
     pub(crate) sources: Vec<Source>,
 }
 
+impl Picks {
+    /// Whether some of the bytes must be read from the disk.
+    pub(crate) fn need_reading(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Stored(_)))
+    }
+}
+
 /// One message of a pull.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pick {

@@ -53,6 +53,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The error for whoever asked and was left without an answer.
+    pub(crate) fn unanswered(&self) -> Error {
+        let reason = self.failure.borrow().clone();
+        Error::OutcomeUnknown {
+            cause: reason.unwrap_or_else(|| "the store ended without an answer".to_owned()),
+        }
+    }
+
     /// The error for whoever asks a store that takes nothing more.
     pub(crate) fn refusal(&self) -> Error {
         match &*self.failure.borrow() {
@@ -211,6 +219,9 @@ impl Driver {
     ) -> Result<(), (kew_journal::Error, Vec<crate::command::ReplyTo>)> {
         let now = self.clock.now();
         self.shard.no_space = self.keeper.no_space();
+        // Before the verbs, which may take away again what time has made available.
+        let watched = self.shared.signals.watched();
+        let (ripe, _) = self.shard.availability(&watched, self.progress.told_until, now);
         let mut inputs = inputs.into_iter();
         let stepped = match self.shard.step(inputs.by_ref(), now) {
             Ok(stepped) => stepped,
@@ -221,7 +232,9 @@ impl Driver {
         };
         match self.commit(quiet) {
             Ok(()) => {
-                self.give_out(stepped, now);
+                self.give_out(stepped);
+                self.shared.signals.tell(&ripe);
+                self.progress.told_until = now;
                 self.keep_house(now);
                 Ok(())
             }
@@ -254,7 +267,7 @@ impl Driver {
     }
 
     /// D1, D2: publishes, answers, and sends off what is to be read.
-    fn give_out(&mut self, stepped: Stepped, now: Timestamp) {
+    fn give_out(&mut self, stepped: Stepped) {
         if !stepped.effects.catalog.is_empty() {
             let mut catalog = self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner);
             stepped.effects.catalog.iter().for_each(|change| catalog.apply(change));
@@ -267,12 +280,6 @@ impl Driver {
         for fetch in stepped.fetches {
             self.keeper.fetch(fetch);
         }
-        let watched = self.shared.signals.watched();
-        if !watched.is_empty() {
-            let (ripe, _) = self.shard.availability(&watched, self.progress.told_until, now);
-            self.shared.signals.tell(&ripe);
-        }
-        self.progress.told_until = now;
     }
 
     /// The recurring work that no answer waits for.

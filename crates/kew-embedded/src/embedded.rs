@@ -12,8 +12,9 @@ use kew_model::{
 use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Reply, Verb};
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
 use crate::driver::{Message, Shared};
+use crate::keeper::{Keeper, Unread};
 use crate::library::Library;
 use crate::mailbox::Refused;
 use crate::pulled;
@@ -23,6 +24,7 @@ use crate::pulled;
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
     pub(crate) library: Library,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) engine: Engine,
     pub(crate) report: Arc<kew_journal::RecoveryReport>,
 }
@@ -109,20 +111,29 @@ impl Embedded {
         match self.shared.inbox.put(command, bytes) {
             Ok(()) => {
                 self.engine.asked();
-                reply.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+                // Every orderly end answers; only a thread that panicked leaves without a word.
+                reply.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
             Err((Refused::Full, _)) => Err(Error::Overloaded),
             Err((Refused::Closed, _)) => Err(self.shared.refusal()),
         }
     }
 
-    fn backlog_of(&self, seen: BacklogSeen) -> Result<Backlog, Error> {
-        let oldest = match seen.oldest {
-            OldestSeen::None => None,
-            OldestSeen::At(at) => Some(at),
-            OldestSeen::Unread(locator) => pulled::sent_at(&self.library, locator)?,
-        };
-        Ok(Backlog { count: seen.count, bytes: seen.bytes, oldest })
+    /// Builds an answer, on the spot when everything is in memory and on the reading thread when not.
+    async fn build(&self, backlog: BacklogSeen, picks: Picks) -> Result<Pulled, Error> {
+        let unread = Unread { backlog, picks };
+        if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
+            return pulled::answer(&self.library, unread);
+        }
+        let (reply_to, answer) = oneshot::channel();
+        match self.keeper.read(Box::new(unread), reply_to) {
+            Ok(()) => {
+                self.engine.asked();
+                answer.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
+            }
+            // The store has closed since; its files can still be read.
+            Err(unread) => pulled::answer(&self.library, *unread),
+        }
     }
 
     async fn done(&self, verb: Verb) -> Result<(), Error> {
@@ -148,7 +159,7 @@ impl Embedded {
 
     async fn one_backlog(&self, verb: Verb) -> Result<Backlog, Error> {
         match self.ask(verb).await? {
-            Reply::Backlog(seen) => self.backlog_of(seen),
+            Reply::Backlog(seen) => Ok(self.build(seen, Picks::default()).await?.backlog),
             other => Err(unexpected(&other)),
         }
     }
@@ -263,7 +274,7 @@ impl Broker for Embedded {
     fn pull(&self, place: Place, pull: Pull) -> Answer<'_, Pulled> {
         Box::pin(async move {
             match self.ask(Verb::Pull { place, pull }).await? {
-                Reply::Pulled(seen, picks) => pulled::assemble(&self.library, picks, self.backlog_of(seen)?),
+                Reply::Pulled(seen, picks) => self.build(seen, picks).await,
                 other => Err(unexpected(&other)),
             }
         })

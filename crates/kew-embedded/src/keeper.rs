@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kew_journal::{CheckpointWriter, Cut, Preparer, SegmentId, Step};
+use kew_model::{Error, Pulled};
+use tokio::sync::oneshot;
 
-use crate::command::{Fetch, Input};
+use crate::command::{BacklogSeen, Fetch, Input, Picks};
 use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
 use crate::library::Library;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
+use crate::pulled;
 use crate::shard::NoSpace;
 
 /// How often the free space is looked at while there is too little of it.
@@ -28,17 +31,33 @@ pub(crate) enum Task {
     Index(SegmentId, SegmentIndex),
 }
 
+/// Work for the reading thread.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// For the writer.
+    Fetch(Fetch),
+    /// For an answer whose bytes are not in memory.
+    Answer(Box<Unread>, oneshot::Sender<Result<Pulled, Error>>),
+}
+
+/// An answer whose bytes, or whose oldest time, must be read first.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) backlog: BacklogSeen,
+    pub(crate) picks: Picks,
+}
+
 /// The hand-off to the two threads.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     tasks: Mailbox<Task>,
-    fetches: Mailbox<Fetch>,
+    readings: Mailbox<Reading>,
     no_space: Mutex<Option<NoSpace>>,
 }
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Self { tasks: Mailbox::new(0), fetches: Mailbox::new(0), no_space: Mutex::new(None) }
+        Self { tasks: Mailbox::new(0), readings: Mailbox::new(0), no_space: Mutex::new(None) }
     }
 
     pub(crate) fn give(&self, task: Task) {
@@ -47,13 +66,25 @@ impl Keeper {
     }
 
     pub(crate) fn fetch(&self, fetch: Fetch) {
-        drop(self.fetches.put(fetch, 0));
+        drop(self.readings.put(Reading::Fetch(fetch), 0));
+    }
+
+    /// Has an answer read; gives the request back when nobody reads any more.
+    pub(crate) fn read(
+        &self,
+        unread: Box<Unread>,
+        reply_to: oneshot::Sender<Result<Pulled, Error>>,
+    ) -> Result<(), Box<Unread>> {
+        match self.readings.put(Reading::Answer(unread, reply_to), 0) {
+            Err((_, Reading::Answer(unread, _))) => Err(unread),
+            _ => Ok(()),
+        }
     }
 
     /// The threads end once they have done what they have.
     pub(crate) fn close(&self) {
         self.tasks.close();
-        self.fetches.close();
+        self.readings.close();
     }
 
     /// Whether, and by how much, the volume is too full for pushes.
@@ -72,7 +103,7 @@ impl Keeper {
     }
 }
 
-/// Reads what the writer asks for.
+/// Reads what the writer and the askers need from the disk.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     pub(crate) keeper: Arc<Keeper>,
@@ -85,16 +116,24 @@ impl Fetcher {
     pub(crate) fn run(&self) {
         let _alarm =
             Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "reader" };
-        while self.read(None) || !self.keeper.fetches.is_closed() {}
+        while self.read(None) || !self.keeper.readings.is_closed() {}
     }
 
     /// Waits for requests and serves them; false when there were none.
     pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
-        let fetches = self.keeper.fetches.take(patience);
-        let any = !fetches.is_empty();
-        for fetch in fetches {
-            let fetched = self.library.fetch(fetch).map_err(|error| error.to_string());
-            drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+        let readings = self.keeper.readings.take(patience);
+        let any = !readings.is_empty();
+        for reading in readings {
+            match reading {
+                Reading::Fetch(fetch) => {
+                    let fetched = self.library.fetch(fetch).map_err(|error| error.to_string());
+                    drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+                }
+                Reading::Answer(unread, reply_to) => {
+                    // Whoever asked may have gone; the lease stands until it ends.
+                    drop(reply_to.send(pulled::answer(&self.library, *unread)));
+                }
+            }
         }
         any
     }

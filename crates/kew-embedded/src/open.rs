@@ -88,6 +88,7 @@ struct Parts {
     housekeeper: Housekeeper,
     shared: Arc<Shared>,
     library: Library,
+    keeper: Arc<Keeper>,
     report: Arc<kew_journal::RecoveryReport>,
 }
 
@@ -136,10 +137,10 @@ fn assemble(
         clock,
         options,
         shared: Arc::clone(&shared),
-        keeper,
+        keeper: Arc::clone(&keeper),
         progress,
     });
-    Ok(Parts { driver, fetcher, housekeeper, shared, library, report: Arc::new(report) })
+    Ok(Parts { driver, fetcher, housekeeper, shared, library, keeper, report: Arc::new(report) })
 }
 
 impl Embedded {
@@ -153,7 +154,7 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, mut housekeeper, shared, library, report } =
+        let Parts { driver, fetcher, mut housekeeper, shared, library, keeper, report } =
             assemble(disk, options, clock, chance)?;
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let running = vec![
@@ -162,7 +163,7 @@ impl Embedded {
             thread("kew-writer").spawn(move || driver.run())?,
         ];
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::new(running) });
-        Ok(Self { shared, library, engine: Engine::Threads(threads), report })
+        Ok(Self { shared, library, keeper, engine: Engine::Threads(threads), report })
     }
 
     /// As [`Embedded::open`], but without threads: whoever asks does the work ([`crate::Inspect`] tells more).
@@ -176,9 +177,9 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, housekeeper, shared, library, report } =
+        let Parts { driver, fetcher, housekeeper, shared, library, keeper, report } =
             assemble(disk, options, clock, chance)?;
         let inline = crate::inline::Inline::new(driver, fetcher, housekeeper);
-        Ok(Self { shared, library, engine: Engine::Inline(Arc::new(inline)), report })
+        Ok(Self { shared, library, keeper, engine: Engine::Inline(Arc::new(inline)), report })
     }
 }

@@ -3,14 +3,26 @@
 use bytes::Bytes;
 use kew_model::{Backlog, Error, Lease, Pulled, QueueNumber, Timestamp};
 
-use crate::command::{Locator, Pick, Picks, Source};
+use crate::command::{BacklogSeen, Locator, OldestSeen, Pick, Picks, Source};
+use crate::keeper::Unread;
 use crate::library::Library;
 use crate::queue::window::Head;
 use crate::record::batch::Stored;
 use crate::record::read_batch;
 
+/// Reads what an answer needs and builds it.
+pub(crate) fn answer(library: &Library, unread: Unread) -> Result<Pulled, Error> {
+    let BacklogSeen { count, bytes, oldest } = unread.backlog;
+    let oldest = match oldest {
+        OldestSeen::None => None,
+        OldestSeen::At(at) => Some(at),
+        OldestSeen::Unread(locator) => sent_at(library, locator)?,
+    };
+    assemble(library, unread.picks, Backlog { count, bytes, oldest })
+}
+
 /// Builds the answer to a pull: frame by frame, each read and added once.
-pub(crate) fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
+fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
     let mut pulled = Pulled::empty(backlog);
     let Some(queue) = picks.queue else { return Ok(pulled) };
     let mut frames = Frames { library, queue, read: Vec::new() };
@@ -24,7 +36,7 @@ pub(crate) fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Res
 }
 
 /// When the message was published; `None` when it has gone meanwhile and its segment with it.
-pub(crate) fn sent_at(library: &Library, locator: Locator) -> Result<Option<Timestamp>, Error> {
+fn sent_at(library: &Library, locator: Locator) -> Result<Option<Timestamp>, Error> {
     let Some(head) = read(library, locator)? else { return Ok(None) };
     let (batch, _) = head.batch();
     Ok(batch.messages().find(|stored| stored.sequence == locator.sequence).map(|stored| stored.sent_at))

@@ -9,6 +9,7 @@
 //! * Q2: every live sequence below `cursor` is in a run or was held back when it came.
 //! * Q3: when nothing is in line the window is empty and the cursor stands at the next message to come.
 //! * Q4: the live messages of the extents sum up to `backlog_count`.
+//! * Q5: while something is in line the cursor is not below the floor, so that an extent covers it.
 
 pub(crate) mod delays;
 pub(crate) mod departures;
@@ -246,12 +247,13 @@ impl QueueState {
         self.extents.raise(self.gone.floor());
     }
 
-    /// Keeps Q3, and the window at the cursor.
+    /// Keeps Q3 and Q5, and the window at the cursor.
     fn settle_cursor(&mut self) {
         if self.in_line == 0 {
             self.cursor = self.next;
             self.window.clear();
         } else {
+            self.cursor = self.cursor.max(self.gone.floor());
             self.window.pass(self.cursor);
         }
     }
@@ -275,10 +277,10 @@ impl QueueState {
         }
     }
 
-    /// A time at which messages become available that are not yet; `None` when time alone makes none available.
-    pub(crate) fn next_available(&self, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self.runs.next(Phase::Waiting).into_iter();
-        waiting.chain(self.delays.next()).filter(|at| *at > now).min()
+    /// The first time after `since` at which messages become available; `None` when time alone makes none available.
+    pub(crate) fn next_available(&self, since: Timestamp) -> Option<Timestamp> {
+        let waiting = self.runs.next_after(Phase::Waiting, since);
+        [waiting, self.delays.next_after(since)].into_iter().flatten().min()
     }
 
     /// Panics when an invariant does not hold.
@@ -293,6 +295,7 @@ impl QueueState {
         if self.in_line == 0 {
             assert_eq!((self.cursor, self.window.bytes()), (self.next, 0), "Q3");
         }
+        assert!(self.in_line == 0 || self.cursor >= self.gone.floor(), "Q5");
         assert!(self.gone.floor() <= self.next, "the floor is past the end");
         assert!(self.runs.iter().all(|run| run.sequences().all(|s| !self.gone.contains(s.0))), "R2");
     }

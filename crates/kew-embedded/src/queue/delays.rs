@@ -71,10 +71,13 @@ impl Delays {
         entries.take_while(move |entry| entry.available_at <= now)
     }
 
-    /// A time before which nothing more becomes available: the start of the earliest bucket's second at the earliest.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
-        let bucket = self.buckets.values().next()?;
-        bucket.entries.iter().map(|entry| entry.available_at).min()
+    /// The first time after `since` at which a delay is over.
+    pub(crate) fn next_after(&self, since: Timestamp) -> Option<Timestamp> {
+        let later = |bucket: &Bucket| {
+            let times = bucket.entries.iter().map(|entry| entry.available_at);
+            times.filter(|at| *at > since).min()
+        };
+        self.buckets.range(since.0 / 1000..).find_map(|(_, bucket)| later(bucket))
     }
 
     /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
@@ -166,7 +169,9 @@ mod tests {
     fn what_is_due_comes_by_time_and_then_by_sequence() {
         let mut delays = delays(&[(9_500, 1), (9_000, 2), (3_000, 3), (9_000, 9), (12_000, 4)]);
         assert_eq!(listed(&mut delays, 9_600), [(3_000, 3, 1), (9_000, 2, 1), (9_000, 9, 1), (9_500, 1, 1)]);
-        assert_eq!(delays.next(), Some(Timestamp(3_000)));
+        assert_eq!(delays.next_after(Timestamp(0)), Some(Timestamp(3_000)));
+        assert_eq!(delays.next_after(Timestamp(3_000)), Some(Timestamp(9_000)));
+        assert_eq!(delays.next_after(Timestamp(9_500)), Some(Timestamp(12_000)));
     }
 
     #[test]
@@ -175,6 +180,6 @@ mod tests {
         delays.take(Sequence(2));
         assert_eq!(listed(&mut delays, 9_000), [(1_000, 3, 1), (2_000, 4, 1), (2_000, 7, 1)]);
         delays.take(Sequence(7));
-        assert_eq!((listed(&mut delays, 9_000), delays.next()), (vec![], None));
+        assert_eq!((listed(&mut delays, 9_000), delays.next_after(Timestamp(0))), (vec![], None));
     }
 }

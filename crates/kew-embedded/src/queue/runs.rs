@@ -128,6 +128,13 @@ impl Runs {
         self.by_due.range(range).map(|(_, _, key)| (*key, &self.by_sequence[key]))
     }
 
+    /// The earliest time of a phase that is later than `since`.
+    pub(crate) fn next_after(&self, phase: Phase, since: Timestamp) -> Option<Timestamp> {
+        let from = (phase, Timestamp(since.0.saturating_add(1)), (Sequence(0), 0));
+        let next = self.by_due.range(from..).next();
+        next.filter(|(of, ..)| *of == phase).map(|(_, due, _)| *due)
+    }
+
     /// The earliest time of a phase.
     pub(crate) fn next(&self, phase: Phase) -> Option<Timestamp> {
         self.due(phase, Timestamp::NEVER).next().map(|(_, run)| run.due)
