@@ -4,6 +4,7 @@ mod crash;
 mod equivalence;
 mod failure;
 mod fixture;
+mod groups;
 mod subject;
 mod suite;
 mod workload;
