@@ -228,7 +228,6 @@ impl QueueState {
             }
         }
         self.settle_floor();
-        self.settle_cursor();
     }
 
     /// Everything is gone.
@@ -243,8 +242,10 @@ impl QueueState {
         self.settle_cursor();
     }
 
+    /// Messages are gone: what lies below the floor is forgotten.
     fn settle_floor(&mut self) {
         self.extents.raise(self.gone.floor());
+        self.settle_cursor();
     }
 
     /// Keeps Q3 and Q5, and the window at the cursor.
