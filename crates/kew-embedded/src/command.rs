@@ -38,11 +38,14 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// Whether the verb reads or changes the catalog beyond the one queue that it names.
-    pub(crate) fn concerns_catalog(&self) -> bool {
+    /// Whether the verb reads or changes queues beyond the one that it names.
+    pub(crate) fn concerns_queues(&self) -> bool {
         !matches!(
             self,
-            Self::Push { .. }
+            Self::CreateAccount { .. }
+                | Self::CreateToken { .. }
+                | Self::RevokeToken { .. }
+                | Self::Push { .. }
                 | Self::Pull { .. }
                 | Self::Settle { .. }
                 | Self::Extend { .. }

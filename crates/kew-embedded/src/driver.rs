@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::checkpoint;
 use crate::command::Input;
 use crate::keeper::{Keeper, Task};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Taken};
 use crate::options::Options;
 use crate::shard::{Shard, Stepped};
 use crate::signals::Signals;
@@ -29,6 +29,9 @@ const POKE_BYTES: u64 = 256 * 1024;
 /// How long after a failed checkpoint the next one is tried.
 const CHECKPOINT_AGAIN: Milliseconds = Milliseconds(1_000);
 
+/// Whom to tell that the store is closed.
+pub(crate) type CloseReply = oneshot::Sender<Result<(), Error>>;
+
 /// What comes to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -38,7 +41,7 @@ pub(crate) enum Message {
     /// A segment's index is in its sidecar, or could not be written there.
     IndexKept(SegmentId, Result<(), String>),
     /// Finish and close.
-    Close(oneshot::Sender<Result<(), Error>>),
+    Close(CloseReply),
 }
 
 /// What the writer shares with those who ask it.
@@ -93,7 +96,7 @@ impl Drop for Alarm {
             shared.inbox.close();
             keeper.close();
             shared.signals.tell_all();
-            for message in shared.inbox.take(Some(Duration::ZERO)) {
+            for message in shared.inbox.take(Some(Duration::ZERO)).items {
                 // Whoever asked learns it from the answer that does not come.
                 drop(message);
             }
@@ -153,6 +156,7 @@ impl Progress {
 impl Driver {
     /// Takes turns until the store is told to close or fails.
     pub(crate) fn run(self: Box<Self>) {
+        let _alarm = self.alarm();
         let mut driver = Some(self);
         while let Some(next) = driver {
             let patience = next.patience();
@@ -162,53 +166,52 @@ impl Driver {
 
     /// Waits for messages and does what they ask; `None` when that was to close, or the store has failed.
     pub(crate) fn turn(mut self: Box<Self>, patience: Option<Duration>) -> Option<Box<Self>> {
-        let _alarm =
-            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "writer" };
-        let messages = self.shared.inbox.take(patience);
-        let quiet = messages.is_empty();
+        let _alarm = self.alarm();
+        let Taken { items: messages, ran_out: quiet } = self.shared.inbox.take(patience);
         let mut inputs = Vec::with_capacity(messages.len());
-        let mut close = None;
+        let mut close = Vec::new();
         for message in messages {
             match message {
                 Message::Shard(input) => inputs.push(input),
                 Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
                 Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome),
-                Message::Close(reply_to) => close = Some(reply_to),
+                Message::Close(reply_to) => close.push(reply_to),
             }
         }
-        if close.is_none() && self.shared.inbox.is_closed() {
+        if close.is_empty() && self.shared.inbox.is_closed() {
             // Another of the store's threads has given up, and has said why.
             let cause = self.shared.failure.borrow().clone().unwrap_or_default();
             let waiting = inputs.into_iter().filter_map(Input::into_reply_to).collect();
-            self.fail(&cause, waiting, None);
+            self.fail(&cause, waiting, Vec::new());
             return None;
         }
         if let Err((error, waiting)) = self.step(inputs, quiet) {
             self.fail(&error.to_string(), waiting, close);
             return None;
         }
-        match close {
-            Some(reply_to) => {
-                self.close(reply_to);
-                None
-            }
-            None => Some(self),
+        if close.is_empty() {
+            return Some(self);
         }
+        self.close(close);
+        None
+    }
+
+    fn alarm(&self) -> Alarm {
+        Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "writer" }
     }
 
     /// How long to wait for a message: until the next lease ends, a delay is over that somebody waits for, or the log's
     /// end wants marking.
     fn patience(&self) -> Option<Duration> {
-        if self.progress.unmarked {
-            return Some(IDLE);
-        }
         let now = self.clock.now();
         let watched = self.shared.signals.watched();
         let (_, next) = self.shard.availability(&watched, now, now);
         let checkpoint = (self.shard.journal.log_bytes_since_checkpoint() > 0)
             .then(|| self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms)));
-        let wake = [self.shard.next_deadline(), next, checkpoint].into_iter().flatten().min()?;
-        Some(Duration::from_millis(wake.since(now).0.max(1)))
+        let wake = [self.shard.next_deadline(), next, checkpoint].into_iter().flatten().min();
+        let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
+        let mark = self.progress.unmarked.then_some(IDLE);
+        [wait, mark].into_iter().flatten().min()
     }
 
     /// Decide, make durable, answer. On failure gives back those who wait for an answer.
@@ -342,9 +345,9 @@ impl Driver {
     }
 
     /// Takes nothing more in, keeps a checkpoint, and seals the log.
-    fn close(mut self: Box<Self>, reply_to: oneshot::Sender<Result<(), Error>>) {
+    fn close(mut self: Box<Self>, mut asked: Vec<CloseReply>) {
         self.shared.inbox.close();
-        self.refuse(&Error::Closing, Vec::new());
+        asked.extend(self.refuse(&Error::Closing, Vec::new()));
         self.keeper.close();
         let cut = self.shard.journal.checkpoint_cut();
         let kept = if self.shard.journal.log_bytes_since_checkpoint() > 0 {
@@ -355,8 +358,11 @@ impl Driver {
         let Self { shard, committer, shared, .. } = *self;
         let closed = shard.journal.close(committer).and(kept);
         shared.signals.tell_all();
-        // A closed store that nobody waits for is closed all the same.
-        drop(reply_to.send(closed.map_err(|error| Error::Internal { cause: error.to_string() })));
+        let closed = closed.map_err(|error| Error::Internal { cause: error.to_string() });
+        for reply_to in asked {
+            // A closed store that nobody waits for is closed all the same.
+            drop(reply_to.send(closed.clone()));
+        }
     }
 
     /// The store has failed: everybody who waits is told that the outcome is unknown.
@@ -364,29 +370,33 @@ impl Driver {
         mut self: Box<Self>,
         cause: &str,
         waiting: Vec<crate::command::ReplyTo>,
-        close: Option<oneshot::Sender<Result<(), Error>>>,
+        mut close: Vec<CloseReply>,
     ) {
         self.shared.failure.send_replace(Some(cause.to_owned()));
         self.shared.inbox.close();
         let error = Error::OutcomeUnknown { cause: cause.to_owned() };
-        self.refuse(&error, waiting);
+        close.extend(self.refuse(&error, waiting));
         self.keeper.close();
         self.shared.signals.tell_all();
-        if let Some(reply_to) = close {
-            drop(reply_to.send(Err(error)));
+        for reply_to in close {
+            drop(reply_to.send(Err(error.clone())));
         }
     }
 
-    /// Answers everybody who still waits, here or in the closed inbox.
-    fn refuse(&mut self, error: &Error, waiting: Vec<crate::command::ReplyTo>) {
-        let left = self.shared.inbox.take(Some(Duration::ZERO));
-        let left = left.into_iter().filter_map(|message| match message {
-            Message::Shard(input) => input.into_reply_to(),
-            _ => None,
-        });
-        let parked: Vec<_> = self.shard.abandon().collect();
-        for reply_to in waiting.into_iter().chain(parked).chain(left) {
+    /// Answers everybody who still waits, here or in the closed inbox; gives back those who asked to close.
+    fn refuse(&mut self, error: &Error, mut waiting: Vec<crate::command::ReplyTo>) -> Vec<CloseReply> {
+        let mut closes = Vec::new();
+        waiting.extend(self.shard.abandon());
+        for message in self.shared.inbox.take(Some(Duration::ZERO)).items {
+            match message {
+                Message::Shard(input) => waiting.extend(input.into_reply_to()),
+                Message::Close(reply_to) => closes.push(reply_to),
+                Message::CheckpointKept(_) | Message::IndexKept(..) => {}
+            }
+        }
+        for reply_to in waiting {
             drop(reply_to.send(Err(error.clone())));
         }
+        closes
     }
 }

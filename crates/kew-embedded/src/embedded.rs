@@ -319,9 +319,12 @@ impl Broker for Embedded {
         let number = self.catalog().queue(place).map(|queue| queue.number);
         match number {
             None => Box::pin(core::future::ready(())),
-            Some(_) if self.shared.inbox.is_closed() => Box::pin(core::future::ready(())),
             Some(number) => {
                 let change = self.shared.signals.wait(number);
+                if self.shared.inbox.is_closed() {
+                    // Whoever closed it may have told everybody just before this promise was made.
+                    return Box::pin(core::future::ready(()));
+                }
                 // The writer may be asleep for longer than the next delay of this queue lasts.
                 self.shared.inbox.wake();
                 change
@@ -339,7 +342,7 @@ impl Broker for Embedded {
             let outcome = match self.shared.inbox.put(Message::Close(reply_to), 0) {
                 Ok(()) => {
                     self.engine.asked();
-                    closed.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+                    closed.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
                 }
                 Err(_) => match self.shared.refusal() {
                     Error::Closing => Ok(()),

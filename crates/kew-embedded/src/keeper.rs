@@ -121,7 +121,7 @@ impl Fetcher {
 
     /// Waits for requests and serves them; false when there were none.
     pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
-        let readings = self.keeper.readings.take(patience);
+        let readings = self.keeper.readings.take(patience).items;
         let any = !readings.is_empty();
         for reading in readings {
             match reading {
@@ -166,7 +166,7 @@ impl Housekeeper {
     /// Waits for tasks and does them; false when there were none.
     pub(crate) fn keep(&mut self, patience: Option<Duration>) -> bool {
         let Self { keeper, library, shared, checkpoints, preparer, options } = self;
-        let tasks = keeper.tasks.take(patience);
+        let tasks = keeper.tasks.take(patience).items;
         let any = !tasks.is_empty();
         for task in tasks {
             let told = match task {

@@ -48,7 +48,11 @@ impl Library {
     pub(crate) fn fetch(&self, fetch: Fetch) -> Result<Fetched, Error> {
         match fetch {
             Fetch::Heads { from, positions } => {
-                let heads = self.heads(from, positions)?;
+                // What was asked for may have gone meanwhile, and its segment with it: whoever asked looks again.
+                let heads = match self.heads(from, positions) {
+                    Err(Error::Gone { .. }) => Vec::new(),
+                    heads => heads?,
+                };
                 Ok(Fetched { queue: from.queue, heads, for_window: true })
             }
             Fetch::Messages { queue, messages } => {
@@ -56,8 +60,13 @@ impl Library {
                 for locator in messages {
                     let known = heads.range(..=locator.sequence.0).next_back();
                     if known.is_none_or(|(_, head)| head.end() <= locator.sequence.0) {
-                        let head = self.message(locator)?;
-                        heads.insert(head.first, head);
+                        match self.message(locator) {
+                            Err(Error::Gone { .. }) => {}
+                            head => {
+                                let head = head?;
+                                heads.insert(head.first, head);
+                            }
+                        }
                     }
                 }
                 Ok(Fetched { queue, heads: heads.into_values().collect(), for_window: false })
@@ -100,7 +109,7 @@ impl Library {
                 bytes += payload.len();
                 let head = head(from.queue, sequence, *position, payload)?;
                 sequence = Sequence(head.end());
-                heads.push(head);
+                heads.push(Head { payload: Bytes::copy_from_slice(&head.payload), ..head });
             }
             at += some.len();
             // Small frames are read many at a time, large ones few.

@@ -24,6 +24,14 @@ struct Contents<T> {
     woken: bool,
 }
 
+/// What was taken at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken<T> {
+    pub(crate) items: Vec<T>,
+    /// Whether there was nothing, not even a wake-up, for as long as the taker had patience.
+    pub(crate) ran_out: bool,
+}
+
 /// The queue.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
@@ -74,7 +82,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Takes everything, after waiting for something to come, for a wake-up, or for `patience` to run out.
-    pub(crate) fn take(&self, patience: Option<Duration>) -> Vec<T> {
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Taken<T> {
         let mut contents = self.lock();
         let at_once = patience == Some(Duration::ZERO);
         if contents.items.is_empty() && !contents.woken && !contents.closed && !at_once {
@@ -87,9 +95,10 @@ impl<T> Mailbox<T> {
             };
             contents.sleeping = false;
         }
-        contents.woken = false;
+        let woken = core::mem::take(&mut contents.woken);
         contents.bytes = 0;
-        core::mem::take(&mut contents.items)
+        let items = core::mem::take(&mut contents.items);
+        Taken { ran_out: items.is_empty() && !woken && !contents.closed, items }
     }
 
     /// Takes nothing more in; what is there can still be taken.
@@ -121,7 +130,7 @@ mod tests {
         assert!(mailbox.put(1, 60).is_ok());
         assert_eq!(mailbox.put(2, 60), Err((Refused::Full, 2)));
         assert!(mailbox.put(3, 0).is_ok());
-        assert_eq!(mailbox.take(None), [1, 3]);
+        assert_eq!(mailbox.take(None).items, [1, 3]);
         assert!(mailbox.put(4, 60).is_ok());
     }
 
@@ -138,7 +147,7 @@ mod tests {
         assert!(mailbox.put(1, 1).is_ok());
         mailbox.close();
         assert_eq!(mailbox.put(2, 1), Err((Refused::Closed, 2)));
-        assert_eq!(mailbox.take(None), [1]);
-        assert!(mailbox.take(None).is_empty());
+        assert_eq!(mailbox.take(None).items, [1]);
+        assert!(mailbox.take(None).items.is_empty());
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn answer(library: &Library, unread: Unread) -> Result<Pulled, Error>
     let oldest = match oldest {
         OldestSeen::None => None,
         OldestSeen::At(at) => Some(at),
-        OldestSeen::Unread(locator) => sent_at(library, locator)?,
+        OldestSeen::Unread(locator) => sent_at(library, locator).unwrap_or(None),
     };
     assemble(library, unread.picks, Backlog { count, bytes, oldest })
 }
@@ -48,7 +48,7 @@ fn read(library: &Library, locator: Locator) -> Result<Option<Head>, Error> {
     match library.message(locator) {
         Ok(head) => Ok(Some(head)),
         Err(kew_journal::Error::Gone { .. }) => Ok(None),
-        Err(error) => Err(Error::Internal { cause: error.to_string() }),
+        Err(error) => Err(Error::OutcomeUnknown { cause: error.to_string() }),
     }
 }
 
@@ -97,8 +97,9 @@ impl Frame {
 
     /// Adds its messages to the answer. They mostly rise, so each search goes on from the message before.
     fn add(&self, picks: &[Pick], queue: QueueNumber, fence: u64, pulled: &mut Pulled) -> Result<(), Error> {
-        let internal = |cause: String| Error::Internal { cause };
-        let batch = read_batch(&self.payload, self.record_start).map_err(|error| internal(error.to_string()));
+        // The leases are on disk by now, so whoever asked must not take this for "nothing happened".
+        let unknown = |cause: String| Error::OutcomeUnknown { cause };
+        let batch = read_batch(&self.payload, self.record_start).map_err(|error| unknown(error.to_string()));
         let (batch, record_end) = batch?;
         let mut before: Option<Stored> = None;
         for pick in picks {
@@ -106,7 +107,7 @@ impl Frame {
                 Some(before) => batch.messages_after(&before).find(|stored| stored.sequence == pick.sequence),
                 None => batch.messages().find(|stored| stored.sequence == pick.sequence),
             };
-            let lost = || internal(format!("message {} is not in its frame", pick.sequence.0));
+            let lost = || unknown(format!("message {} is not in its frame", pick.sequence.0));
             let stored = found.ok_or_else(lost)?;
             let body = batch.body_in_payload(&stored, record_end);
             let lease = Lease { queue, message: pick.sequence, fence };

@@ -164,16 +164,17 @@ impl Shard {
         self.decide(command, &Loaded::new(), now)
     }
 
-    /// D3. Verbs on the catalog wait as well, since a burial may make a queue, or look for one by its name.
+    /// D3. Verbs that create or change queues wait as well, since a burial may make one, or look for one by its name;
+    /// those on accounts and tokens never do.
     fn must_wait(&self, command: &Command) -> bool {
         if self.burial.is_none() {
             return false;
         }
-        if command.verb.concerns_catalog() {
+        if command.verb.concerns_queues() {
             return true;
         }
         let place = command.verb.place();
-        let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return true };
+        let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return false };
         let exhausted = &self.state.exhausted;
         exhausted.contains(&queue.number)
             || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
@@ -194,8 +195,11 @@ impl Shard {
         }
         match self.verb(&command.verb, loaded, now) {
             Ok(decision) => {
-                let reply = self.carry_out(decision)?;
-                self.answers.push((command.reply_to, Ok(reply)));
+                let answer = match self.too_large(&decision) {
+                    Some(error) => Err(error),
+                    None => Ok(self.carry_out(decision)?),
+                };
+                self.answers.push((command.reply_to, answer));
             }
             Err(Undecided::Refused(error)) => self.answers.push((command.reply_to, Err(error))),
             Err(Undecided::Needs(fetch)) => self.wait_for(fetch, command),
@@ -262,6 +266,12 @@ impl Shard {
             }
             Verb::DeleteConsumer { place, id } => consumers::delete_consumer(state, *place, *id, now),
         }
+    }
+
+    /// Refuses what no segment of this store can hold, which only a store of small segments meets.
+    fn too_large(&self, decision: &Decision) -> Option<Error> {
+        let size = decision.frame.as_ref()?.payload().len();
+        (size > self.journal.largest_payload()).then_some(Error::BatchTooLarge { size: size as u64 })
     }
 
     /// Writes and applies a decision, and makes its answer.
@@ -339,8 +349,9 @@ impl Shard {
         let Some(queue) = self.state.queues.get_mut(&number) else { return };
         self.state.window_bytes -= queue.window.bytes();
         for head in fetched.heads {
-            let begins_late = queue.window.end().is_none() && head.first > queue.cursor;
-            if head.end() > queue.cursor && !begins_late && queue.in_line > 0 {
+            let from = queue.window.end().unwrap_or(queue.cursor);
+            let follows = head.first <= queue.gone.first_left(from) && head.end() > from;
+            if follows && queue.in_line > 0 {
                 queue.window.append(head);
             }
         }

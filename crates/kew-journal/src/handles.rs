@@ -12,7 +12,7 @@ use crate::segment::Segment;
 use crate::shared::locked;
 
 /// How many files of sealed segments stay open.
-const OPEN_FILES_MAX: usize = 128;
+const OPEN_FILES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Handles {

@@ -40,7 +40,8 @@ pub(crate) fn discard(
     let mut chosen = Ranges::default();
     let mut were_there = Vec::with_capacity(messages.len());
     let mut runs = Vec::new();
-    let mut unread = Vec::new();
+    let mut named = Vec::new();
+    let mut unread = false;
     for sequence in messages {
         let lives = (1..queue.next).contains(&sequence.0) && !queue.gone.contains(sequence.0);
         let there = lives && chosen.insert(*sequence);
@@ -50,11 +51,15 @@ pub(crate) fn discard(
         }
         match pick(queue, *sequence, loaded) {
             Some(run) => runs.push(run),
-            None => unread.push(locate(state, number, *sequence)?),
+            None => unread = true,
         }
+        named.push(*sequence);
     }
-    if !unread.is_empty() {
-        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages: unread }));
+    if unread {
+        // All of them, also those in memory now: the window may have moved on when the frames are here.
+        let messages = named.into_iter().map(|sequence| locate(state, number, sequence));
+        let messages = messages.collect::<Result<_, _>>()?;
+        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages }));
     }
     let outcome = Outcome::Reply(Reply::Discarded(were_there));
     if runs.is_empty() {

@@ -124,7 +124,7 @@ impl Burial {
         loaded: &'a Loaded,
     ) -> Result<Vec<Moving<'a>>, Undecided> {
         let mut moving = Vec::with_capacity(self.messages.len());
-        let mut unread = Vec::new();
+        let mut unread = false;
         for (arrived_at, sequence) in &self.messages {
             let found = find_loaded(loaded, *sequence).or_else(|| {
                 let head = source.window.find(*sequence)?;
@@ -139,13 +139,15 @@ impl Burial {
                     arrived_at: *arrived_at,
                     body: head.batch().0.body(&stored),
                 }),
-                None => unread.push(locate(state, self.source, *sequence)?),
+                None => unread = true,
             }
         }
-        if unread.is_empty() {
+        if !unread {
             return Ok(moving);
         }
-        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages: unread }))
+        let messages = self.messages.iter().map(|(_, sequence)| locate(state, self.source, *sequence));
+        let messages = messages.collect::<Result<_, _>>()?;
+        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages }))
     }
 
     /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.

@@ -58,7 +58,7 @@ fn terms(queue: &QueueState, pull: Pull) -> Result<(usize, kew_model::Millisecon
 /// The frames to read next so that the queue's window goes on.
 pub(crate) fn next_of_line(state: &State, queue: &QueueState) -> Result<Fetch, Error> {
     let number = queue.object.number;
-    let sequence = kew_model::Sequence(queue.window.end().unwrap_or(queue.cursor));
+    let sequence = kew_model::Sequence(queue.gone.first_left(queue.window.end().unwrap_or(queue.cursor)));
     let from = locate(state, number, sequence)?;
     let index = state.indexes.get(&from.segment);
     let entries = index.map_or(&[][..], |index| index.from(number, sequence.0));

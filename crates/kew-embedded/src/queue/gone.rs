@@ -79,6 +79,22 @@ impl Gone {
         }
     }
 
+    /// The first sequence at or after `from` that is not gone.
+    pub(crate) fn first_left(&self, from: u64) -> u64 {
+        let mut sequence = from.max(self.floor);
+        while let Some(block) = self.blocks.get(&(sequence / BLOCK)) {
+            let end = (sequence / BLOCK + 1) * BLOCK;
+            sequence = match block {
+                Block::Full => end,
+                Block::Some(words) => first_unset(words, sequence, end),
+            };
+            if sequence < end {
+                break;
+            }
+        }
+        sequence
+    }
+
     /// Sets the bits `from..to` of one block.
     fn set(&mut self, from: u64, to: u64) {
         let block = self.blocks.entry(from / BLOCK).or_insert_with(|| Block::Some(Box::new([0; WORDS])));

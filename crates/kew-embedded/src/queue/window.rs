@@ -2,7 +2,7 @@
 //!
 //! A push into a queue whose window reaches its end is appended from memory, so a consumer that keeps up never reads
 //! the disk. Where the window ends short of the queue, a reader outside the writer fetches the next frames.
-//! W1: the frames of a window are neighbours: each begins where the one before it ends.
+//! W1: the frames of a window are neighbours, but for messages between them that are gone.
 
 use std::collections::VecDeque;
 
@@ -62,7 +62,7 @@ impl Window {
 
     /// Appends a frame if it continues the window, or begins it anew when the window is empty.
     pub(crate) fn append(&mut self, head: Head) -> bool {
-        let continues = self.end().is_none_or(|end| end == head.first);
+        let continues = self.end().is_none_or(|end| end <= head.first);
         if continues {
             self.bytes += head.payload.len();
             self.heads.push_back(head);

@@ -5,6 +5,7 @@ mod equivalence;
 mod failure;
 mod fixture;
 mod groups;
+mod regressions;
 mod subject;
 mod suite;
 mod workload;
