@@ -78,6 +78,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
 /// Makes an account if there is none, and an admin token if no token opens any account.
 async fn first_start(store: &Store) -> anyhow::Result<Start> {
     let broker = &store.broker;
+    let path = store.folder.join(ADMIN_TOKEN);
     let account = match broker.accounts().into_iter().next() {
         Some(account) => account,
         None => {
@@ -85,10 +86,10 @@ async fn first_start(store: &Store) -> anyhow::Result<Start> {
         }
     };
     if broker.accounts().iter().any(|account| !broker.tokens(account.id).is_empty()) {
-        return Ok(Start { account, token_file: None });
+        // A first start that failed later, at its port perhaps, has announced nothing.
+        return Ok(Start { account, token_file: Some(path).filter(|path| path.exists()) });
     }
     let credential = Credential::mint(&*store.chance);
-    let path = store.folder.join(ADMIN_TOKEN);
     private_file::replace(&path, &format!("{}\n", credential.secret.reveal()))?;
     let token = NewToken {
         id: credential.id,

@@ -96,6 +96,9 @@ impl Service {
             }
         }
         match failure {
+            Some(cause) if cause.starts_with("damaged") => {
+                bail!("{cause}; a restart does not help: restore the folder from a copy")
+            }
             Some(cause) => bail!("the store failed and was not closed; a restart recovers it: {cause}"),
             None => broker.close().await.context("cannot close the store"),
         }

@@ -186,7 +186,7 @@ pub(crate) struct Fetched {
 #[derive(Debug)]
 pub(crate) enum Input {
     Command(Command),
-    Fetched(Result<Fetched, String>),
+    Fetched(Result<Fetched, kew_journal::Error>),
 }
 
 impl Input {

@@ -321,8 +321,8 @@ impl Broker for Embedded {
             None => Box::pin(core::future::ready(())),
             Some(number) => {
                 let change = self.shared.signals.wait(number);
-                if self.shared.inbox.is_closed() {
-                    // Whoever closed it may have told everybody just before this promise was made.
+                if self.shared.inbox.is_closed() || self.catalog().queue(place).is_none() {
+                    // The store may have closed, or the queue gone, just before this promise was made.
                     return Box::pin(core::future::ready(()));
                 }
                 // The writer may be asleep for longer than the next delay of this queue lasts.

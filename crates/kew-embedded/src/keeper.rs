@@ -126,7 +126,7 @@ impl Fetcher {
         for reading in readings {
             match reading {
                 Reading::Fetch(fetch) => {
-                    let fetched = self.library.fetch(fetch).map_err(|error| error.to_string());
+                    let fetched = self.library.fetch(fetch);
                     drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
                 }
                 Reading::Answer(unread, reply_to) => {

@@ -21,11 +21,15 @@ use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
 use crate::decide::{
     Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle,
 };
-use crate::queue::Oldest;
+use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
 
-/// A window that no pull has used for so many steps is idle.
-const STEPS_IDLE: u64 = 256;
+/// A window that no pull has used for so many steps is idle. What was read for pulls may exceed the budget until
+/// then: by a read of about 1 MiB for each step.
+const STEPS_IDLE: u64 = 32;
+
+/// What a message takes more of a frame when it is buried than when it is pushed, in bytes, at the most.
+const BURIAL_ROOM: usize = 1_024;
 
 /// What a step leaves to do, after the commit.
 #[derive(Debug, Default)]
@@ -98,9 +102,7 @@ impl Shard {
             match input {
                 Input::Command(command) => self.take(command, now)?,
                 Input::Fetched(Ok(fetched)) => self.fetched(fetched, now)?,
-                Input::Fetched(Err(reason)) => {
-                    return Err(kew_journal::Error::Damage { file: "log".to_owned(), offset: 0, reason });
-                }
+                Input::Fetched(Err(error)) => return Err(error),
             }
         }
         Ok(Stepped {
@@ -268,10 +270,12 @@ impl Shard {
         }
     }
 
-    /// Refuses what no segment of this store can hold, which only a store of small segments meets.
+    /// Refuses what no segment of this store can hold, now or as a dead letter, which only a store of small segments
+    /// meets.
     fn too_large(&self, decision: &Decision) -> Option<Error> {
         let size = decision.frame.as_ref()?.payload().len();
-        (size > self.journal.largest_payload()).then_some(Error::BatchTooLarge { size: size as u64 })
+        (size + BURIAL_ROOM > self.journal.largest_payload())
+            .then_some(Error::BatchTooLarge { size: size as u64 })
     }
 
     /// Writes and applies a decision, and makes its answer.
@@ -302,7 +306,11 @@ impl Shard {
     /// Empties windows that nobody has pulled from for a while, so that busy queues have the room.
     fn drop_idle_windows(&mut self) {
         let since = self.steps.saturating_sub(STEPS_IDLE);
-        for queue in self.state.queues.values_mut().filter(|queue| queue.window.used < since) {
+        let waits = &self.line_waits;
+        let idle = |number: &QueueNumber, queue: &QueueState| {
+            queue.window.used < since && !waits.contains_key(number)
+        };
+        for (_, queue) in self.state.queues.iter_mut().filter(|(number, queue)| idle(number, queue)) {
             self.state.window_bytes -= queue.window.bytes();
             queue.window.clear();
         }
@@ -340,7 +348,11 @@ impl Shard {
         }
         if let Some(at) = self.message_waits.iter().position(|(queue, _)| *queue == number) {
             let (_, command) = self.message_waits.remove(at);
-            self.decide(command, &loaded, now)?;
+            if self.must_wait(&command) {
+                self.deferred.push_back(command);
+            } else {
+                self.decide(command, &loaded, now)?;
+            }
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ fn the_first_start_makes_an_account_and_a_secret_file() {
     let kew = Kew::serve(folder.path(), &[]);
     assert_eq!(account(&kew), account_id);
     assert_eq!(admin_token(&kew), token);
-    assert!(!kew.notice.contains("admin.token") && !kew.notice.contains(&token));
+    assert!(kew.notice.contains("admin.token") && !kew.notice.contains(&token));
     let url = format!("{}/client/v4/accounts/{account_id}/queues", kew.url);
     let listed = ask(&url, &[("authorization", &format!("Bearer {token}"))], None);
     assert_eq!(listed.result()[0]["queue_name"], "jobs");

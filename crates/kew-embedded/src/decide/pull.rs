@@ -30,7 +30,11 @@ pub(crate) fn pull(state: &State, place: Place, pull: Pull, now: Timestamp) -> D
             break;
         }
         let source = source(state, queue, &candidate, &mut picks)?;
-        picks.messages.push(Pick { sequence: candidate.sequence, attempts: candidate.attempts + 1, source });
+        picks.messages.push(Pick {
+            sequence: candidate.sequence,
+            attempts: candidate.attempts.saturating_add(1),
+            source,
+        });
         runs.push(&candidate);
     }
     if picks.messages.is_empty() {
@@ -114,7 +118,7 @@ struct RunsBuilder {
 
 impl RunsBuilder {
     fn push(&mut self, candidate: &Candidate<'_>) {
-        let attempts = candidate.attempts + 1;
+        let attempts = candidate.attempts.saturating_add(1);
         let continues = self.open.as_ref().and_then(|(run, _)| {
             let bit = candidate.sequence.0.checked_sub(run.first.0)?;
             let alike = run.origin == candidate.origin && run.attempts == attempts;
