@@ -83,17 +83,30 @@ pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
         return Ok(Named::Account(account));
     }
     let Ok(queue) = call.matched.queue.parse() else {
-        return Err(if operation.is_about_messages() {
+        let fault = if operation.is_about_messages() {
             Fault::new(Kind::QueueIdMalformed)
         } else {
             Fault::no_queue(NotFound::Control)
-        });
+        };
+        return Err(fault.detailed(no_queue_id(call.matched.queue)));
     };
     let place = Place { account, queue };
     if !call.caller.sees_all() && !call.caller.sees(&*call.queue(place)?) {
         return Err(Fault::no_queue(operation.not_found()));
     }
     Ok(Named::Queue(place))
+}
+
+/// What is said of a text that is no queue id. It shows the start of the text; what is no visible ASCII could mislead
+/// whoever reads it on a terminal, and becomes a question mark.
+fn no_queue_id(text: &str) -> String {
+    const SHOWN_CHARACTERS: usize = 100;
+    let visible = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(visible).collect();
+    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    format!("\"{shown}\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids")
 }
 
 /// Does what the request asks and gives the answer's bytes.
@@ -121,5 +134,23 @@ pub(crate) async fn carry_out(call: &Call<'_>, named: Named) -> Result<Vec<u8>, 
             // A row of the table and what its path names always go together.
             Err(Fault::new(Kind::InternalError).caused_by(format!("{operation:?} of {named:?}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_queue_id_is_shown_cut_and_visible() {
+        let said = |shown: &str| {
+            format!(
+                "\"{shown}\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids"
+            )
+        };
+        assert_eq!(no_queue_id("jobs"), said("jobs"));
+        assert_eq!(no_queue_id("a\u{1b}[2J\r\n\u{7f}\u{9b}\u{202e}"), said("a?[2J?????"));
+        assert_eq!(no_queue_id(&"é".repeat(100)), said(&"?".repeat(100)));
+        assert_eq!(no_queue_id(&"x".repeat(101)), said(&format!("{}…", "x".repeat(100))));
     }
 }

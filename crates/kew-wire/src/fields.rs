@@ -114,7 +114,14 @@ impl Refusal {
             // A wrong shape stops the reading at once; only the rest tells whether the body is JSON at all.
             let is_json = error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok();
             let kind = if is_json { self.invalid } else { self.malformed };
-            let fault = Fault::new(kind).detailed(format!("the request body cannot be read: {error}"));
+            let why = match (within, shape_of(text)) {
+                (Within::Root, None) => "the request body is empty; it must be a JSON object".to_owned(),
+                (Within::Root, Some(shape)) if is_json && shape != "an object" => {
+                    format!("the request body must be a JSON object, not {shape}")
+                }
+                _ => format!("the request body cannot be read: {error}"),
+            };
+            let fault = Fault::new(kind).detailed(why);
             if is_json { fault.at(within.pointer_to_itself()) } else { fault }
         })
     }
@@ -257,6 +264,18 @@ pub(crate) fn present(raw: Option<Raw<'_>>) -> Option<&str> {
     raw.map(RawValue::get).filter(|text| *text != "null")
 }
 
+/// What a JSON text is by its first character; nothing when it is blank.
+fn shape_of(text: &str) -> Option<&'static str> {
+    Some(match text.trim_ascii_start().as_bytes().first()? {
+        b'{' => "an object",
+        b'[' => "an array",
+        b'"' => "a string",
+        b't' | b'f' => "a boolean",
+        b'n' => "null",
+        _ => "a number",
+    })
+}
+
 /// The start of a value, for an error's text.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN_CHARACTERS: usize = 40;
@@ -307,6 +326,36 @@ mod tests {
         let fault = reader.number("delay_seconds", Some(raw), 0..=86_400).unwrap_err();
         assert_eq!(fault.text(), "delay_seconds must be a whole number from 0 to 86400, not 86401");
         assert_eq!(fault.pointer(), Some("/messages/3/delay_seconds"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_told_what_it_is() {
+        fields! {
+            /// An object without any field that matters.
+            struct Fields { name: Raw<'a> }
+        }
+        let refused = |body: &str| Refusal::PUSH.read::<Fields<'_>>(body.as_bytes()).err().unwrap();
+        for empty in ["", " \r\n\t"] {
+            let fault = refused(empty);
+            assert_eq!(fault.text(), "the request body is empty; it must be a JSON object");
+            assert_eq!(fault.kind(), Kind::JsonMalformed);
+        }
+        for (body, shape) in [
+            ("[]", "an array"),
+            (" \"a\"", "a string"),
+            ("false", "a boolean"),
+            ("null", "null"),
+            ("-5", "a number"),
+        ] {
+            let fault = refused(body);
+            assert_eq!(fault.text(), format!("the request body must be a JSON object, not {shape}"));
+            assert_eq!(fault.kind(), Kind::JsonInvalid);
+        }
+        for broken in ["[", "nul", "hello", "{"] {
+            let fault = refused(broken);
+            assert!(fault.text().starts_with("the request body cannot be read: "), "{broken}");
+            assert_eq!(fault.kind(), Kind::JsonMalformed);
+        }
     }
 
     #[test]

@@ -181,9 +181,21 @@ async fn missing_and_malformed_queues_have_their_codes_on_every_message_call() {
         let path = |id: &str| format!("{QUEUES}/{id}/{call}");
         assert_eq!(kew.post(&path(&"0".repeat(32)), body).await.failure(), (404, missing), "{call}");
         for malformed in ["jobs", "0", &"0".repeat(33), &"g".repeat(32)] {
-            assert_eq!(kew.post(&path(malformed), body).await.failure(), (400, 10_107), "{call} {malformed}");
+            let answer = kew.post(&path(malformed), body).await;
+            assert_eq!(answer.failure(), (400, 10_107), "{call} {malformed}");
+            assert!(answer.text().starts_with(&format!("\"{malformed}\" is not a queue id")), "{call}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_name_in_place_of_a_queue_id_is_explained_on_the_control_plane_too() {
+    let kew = Kew::start().await;
+    let answer = kew.call("GET", &format!("{QUEUES}/jobs%1b"), "").await;
+    assert_eq!(answer.failure(), (404, 11_000));
+    let said =
+        "\"jobs%1b\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids";
+    assert_eq!(answer.text(), said);
 }
 
 #[tokio::test]
