@@ -1,8 +1,10 @@
 //! A small HTTP client for commands that ask a running server: JSON in, the envelope's result out.
 
 use core::time::Duration;
+use std::io::ErrorKind;
 
 use anyhow::{Context, anyhow, bail};
+use kew_server::DEVELOPMENT_TOKEN;
 use kew_wire::access::{AccountView, Secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -98,12 +100,34 @@ impl Client {
         }
         match <[AccountView; 1]>::try_from(self.accounts()?) {
             Ok([only]) => Ok(only.id),
-            Err(accounts) => bail!("the server has {} accounts: name one by --account", accounts.len()),
+            Err(accounts) if accounts.is_empty() => {
+                bail!("the server has no account: make one by kew account create")
+            }
+            Err(accounts) => {
+                let listed: Vec<_> =
+                    accounts.iter().map(|account| format!("{} {:?}", account.id, account.name)).collect();
+                bail!("the server has several accounts ({}): name one by --account", listed.join(", "))
+            }
         }
+    }
+
+    /// Whether the credential is the one that everybody knows, which opens `kew dev` alone.
+    pub(crate) fn is_of_development(&self) -> bool {
+        self.token.reveal() == DEVELOPMENT_TOKEN
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
+    }
+
+    /// Why there is no answer.
+    fn unanswered(&self, error: &ureq::Error) -> anyhow::Error {
+        match error {
+            ureq::Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => {
+                anyhow!("no server answers on {}; is kew running?", self.origin)
+            }
+            _ => anyhow!("cannot ask {}: {error}", self.origin),
+        }
     }
 
     fn authorization(&self) -> String {
@@ -114,7 +138,7 @@ impl Client {
         &self,
         answer: Result<Response<Body>, ureq::Error>,
     ) -> anyhow::Result<Option<T>> {
-        let mut answer = answer.map_err(|error| anyhow!("cannot ask {}: {error}", self.origin))?;
+        let mut answer = answer.map_err(|error| self.unanswered(&error))?;
         let status = answer.status();
         let text = answer.body_mut().read_to_string().context("the server's answer broke off")?;
         let envelope: Envelope<serde_json::Value> = serde_json::from_str(&text)

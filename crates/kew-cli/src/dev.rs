@@ -45,7 +45,7 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "DIR", default_value = "./.kew")]
     data: PathBuf,
     /// Loopback address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN_DEFAULT)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN_DEFAULT, value_parser = address)]
     listen: SocketAddr,
     /// Threads that serve requests, 1-64; the store has its own.
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -97,7 +97,7 @@ impl Dev {
             private_file::replace(&environment, &notice.environment())?;
             output::print(&notice.text(&environment))
         };
-        Service { listen: self.listen, settings, store }.run(announce).await
+        Service { listen: self.listen, settings, store, tells_stop: true }.run(announce).await
     }
 
     /// The queue of the round trip: the first named, else the oldest.
@@ -106,6 +106,11 @@ impl Dev {
         let found = named.and_then(|option| queues.iter().find(|queue| queue.name == option.name));
         found.or(queues.first()).cloned()
     }
+}
+
+/// Reads where to listen; names have no place here, since one name can stand for several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("is an address as {LISTEN_DEFAULT}, not {text:?}"))
 }
 
 /// Finds or makes a queue, and gives it a pull consumer if it has no consumer.
@@ -118,6 +123,10 @@ async fn have_queue(broker: &dyn Broker, option: &QueueOption) -> anyhow::Result
             queue
         }
         None => {
+            let taken = broker.queues(ACCOUNT).into_iter().find(|queue| option.id == Some(queue.id));
+            if let Some(other) = taken {
+                bail!("the id is that of queue {}", other.name);
+            }
             let new = NewQueue {
                 name: option.name.clone(),
                 id: option.id,

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 
 /// A durable message queue that speaks the Cloudflare Queues API.
 #[derive(Debug, Parser)]
-#[command(name = "kew", version, disable_help_subcommand = true)]
+#[command(name = "kew", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -1,6 +1,6 @@
 //! The one place that prints: tables for people, JSON for programs, one line for an error.
 //!
-//! What a command answers with goes to standard output; errors go to standard error. Logging of the server has its
+//! What a command answers with goes to standard output; errors and remarks go to standard error. Logging of the server has its
 //! own way (`logging`).
 
 use std::io::{ErrorKind, Write};
@@ -26,6 +26,12 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     let line = format!("{error:#}").replace('\n', " ");
     // When not even this can be printed there is nobody left to tell.
     let _ = writeln!(std::io::stderr(), "kew: {line}");
+}
+
+/// Tells a person something beside a command's answer, on standard error.
+pub(crate) fn tell(line: &str) {
+    // As for an error: there may be nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A table with these column heads and no rows yet.

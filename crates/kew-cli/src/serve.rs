@@ -13,7 +13,7 @@ use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet};
 use kew_server::{Access, Settings};
 use kew_wire::access::Credential;
 
-use crate::config::{Configuration, Flags, Written};
+use crate::config::{Configuration, Flags, LogFormat, Written};
 use crate::serving::{self, Service};
 use crate::store::Store;
 use crate::{logging, output, private_file};
@@ -71,7 +71,9 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         log_requests: configuration.log_requests,
         ..Settings::default()
     };
-    let service = Service { listen: configuration.listen, settings, store };
+    // Whoever reads a log of JSON lines from standard error must find nothing else there.
+    let tells_stop = configuration.log_format == LogFormat::Text;
+    let service = Service { listen: configuration.listen, settings, store, tells_stop };
     service.run(move |address| announce(&start, &folder, address)).await
 }
 

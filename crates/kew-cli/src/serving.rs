@@ -10,6 +10,7 @@
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
 
 use core::time::Duration;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     /// What lies behind.
     pub(crate) store: Store,
+    /// Whether a person is told on standard error that a signal was heard, and that it is done.
+    pub(crate) tells_stop: bool,
 }
 
 impl Service {
@@ -63,9 +66,8 @@ impl Service {
         announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
-        let listener = TcpListener::bind(self.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener = listen(self.listen).await?;
+        let tells_stop = self.tells_stop;
         let address = listener.local_addr().context("the listener has no address")?;
         let (broker, server) = self.server();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -81,6 +83,9 @@ impl Service {
                 bail!("the server ended by itself");
             }
             name = signals.next() => {
+                if tells_stop {
+                    output::tell("Stopping; waiting for requests in flight (once more to stop at once)");
+                }
                 tracing::info!(signal = name, "draining");
                 None
             }
@@ -100,8 +105,12 @@ impl Service {
                 bail!("{cause}; a restart does not help: restore the folder from a copy")
             }
             Some(cause) => bail!("the store failed and was not closed; a restart recovers it: {cause}"),
-            None => broker.close().await.context("cannot close the store"),
+            None => broker.close().await.context("cannot close the store")?,
         }
+        if tells_stop {
+            output::tell("Stopped.");
+        }
+        Ok(())
     }
 
     fn server(self) -> (Embedded, Server) {
@@ -131,6 +140,17 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Takes the port.
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "cannot listen on {address}: the port is taken, perhaps by another kew; stop it or give --listen \
+             127.0.0.1:0"
+        ),
+        _ => anyhow!(error).context(format!("cannot listen on {address}")),
+    })
 }
 
 /// Asks the server for a sign of life.

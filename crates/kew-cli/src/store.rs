@@ -58,12 +58,17 @@ impl Store {
 
 fn log_recovery(broker: &Embedded) {
     let report = broker.report();
-    tracing::info!(
+    if report.frames_copied > 0 || report.frames_dropped > 0 {
+        tracing::info!(
+            frames_copied = report.frames_copied,
+            frames_dropped = report.frames_dropped,
+            "the store was recovered as it was opened"
+        );
+    }
+    tracing::debug!(
         created = report.created,
         checkpoint_lsn = report.checkpoint_lsn.0,
         frames_replayed = report.frames_replayed,
-        frames_copied = report.frames_copied,
-        frames_dropped = report.frames_dropped,
         "the store is open"
     );
     if let Some(reason) = &report.checkpoint_passed_over {

@@ -1,6 +1,6 @@
 //! `kew token`: the credentials of a running server.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use kew_model::{Clock, Milliseconds, Scope};
 use kew_wire::access::{NewTokenRequest, TokenView};
@@ -108,12 +108,21 @@ impl Create {
         };
         let (client, path) = self.common.open()?;
         let token: TokenView = client.post(&path, &request)?;
+        if client.is_of_development() {
+            output::tell(
+                "kew: kew dev takes its own token only; the new one opens the store once kew serve serves it",
+            );
+        }
         if self.common.json {
             return output::print(&output::json(&token));
         }
         show(core::slice::from_ref(&token), false)?;
         let secret = token.secret.as_deref().context("the server's answer has no secret")?;
-        output::print(&format!("\nShown this once:\n{secret}"))
+        let shown = match &token.email {
+            Some(email) => format!("X-Auth-Key: {secret} (with X-Auth-Email: {email})"),
+            None => secret.to_owned(),
+        };
+        output::print(&format!("\nShown this once:\n{shown}"))
     }
 }
 
@@ -154,9 +163,11 @@ fn scope(text: &str) -> Result<Scope, String> {
     Scope::from_name(text).ok_or_else(|| "a scope is push, consume, read, write or admin".to_owned())
 }
 
-/// A moment as the server reads it: one written in full stays as it is, a time from now is added to `clock`.
+/// A moment as the server reads it: one written in full stays as it is unless it is past, a time from now is added to
+/// `clock`.
 fn moment(when: &str, clock: &dyn Clock) -> anyhow::Result<String> {
-    if kew_wire::timestamp_of(when).is_some() {
+    if let Some(end) = kew_wire::timestamp_of(when) {
+        ensure!(end >= clock.now(), "--expires: {when} is past");
         return Ok(when.to_owned());
     }
     let split = when.len().saturating_sub(1);
@@ -198,5 +209,7 @@ mod tests {
         for when in ["", "d", "-1d", "1w", "1.5h", "tomorrow", "ä"] {
             assert!(moment(when, &Still).is_err(), "{when}");
         }
+        let past = moment("2020-01-01T00:00:00Z", &Still).unwrap_err();
+        assert_eq!(past.to_string(), "--expires: 2020-01-01T00:00:00Z is past");
     }
 }

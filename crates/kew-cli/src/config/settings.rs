@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use crate::dev;
 
@@ -112,8 +112,8 @@ impl Setting {
         match &self.kind {
             Kind::Path => ensure!(!text.is_empty(), "is a path, not an empty text"),
             Kind::Address => {
-                let read = text.parse::<std::net::SocketAddr>();
-                read.with_context(|| format!("is an address as 127.0.0.1:7790, not {text:?}"))?;
+                let fits = text.parse::<std::net::SocketAddr>().is_ok();
+                ensure!(fits, "is an address as {}, not {text:?}", dev::LISTEN_DEFAULT);
             }
             Kind::Switch => ensure!(matches!(text, "true" | "false"), "is true or false, not {text:?}"),
             Kind::Count(range) => {

@@ -50,10 +50,10 @@ impl Notice {
                 "\nThere is no queue yet: start again with --queue NAME, or create one over HTTP.\n",
             ),
         }
-        let file = file.display();
+        let (plain, quoted) = (file.display(), quoted(file));
         let _ = write!(
             out,
-            "\nClients (the same settings are in {file}: set -a; source {file}; set +a)\n\n\
+            "\nClients (the same settings are in {plain}: set -a; source {quoted}; set +a)\n\n\
              \x20 # Python SDK and TypeScript SDK read CLOUDFLARE_BASE_URL, wrangler CLOUDFLARE_API_BASE_URL\n"
         );
         for (name, value) in self.settings() {
@@ -72,7 +72,7 @@ impl Notice {
              \x20 AUTH='Authorization: Bearer {token}'\n\
              \x20 curl -s \"$MESSAGES\" -H \"$AUTH\" -d '{{\"body\":\"hello\",\"content_type\":\"text\"}}'; echo\n\
              \x20 PULLED=$(curl -s \"$MESSAGES/pull\" -H \"$AUTH\" -d '{{\"batch_size\":1}}'); echo \"$PULLED\"\n\
-             \x20 LEASE=$(echo \"$PULLED\" | sed 's/.*\"lease_id\":\"\\([^\"]*\\)\".*/\\1/')\n\
+             \x20 LEASE=$(echo \"$PULLED\" | sed -n 's/.*\"lease_id\":\"\\([^\"]*\\)\".*/\\1/p')\n\
              \x20 curl -s \"$MESSAGES/ack\" -H \"$AUTH\" -d '{{\"acks\":[{{\"lease_id\":\"'\"$LEASE\"'\"}}]}}'; echo\n",
             token = self.token,
         );
@@ -94,5 +94,27 @@ impl Notice {
             settings.push((format!("KEW_QUEUE_ID_{name}"), queue.id.to_string()));
         }
         settings
+    }
+}
+
+/// A path as one word of a shell, quoted where it has to be.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter)) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        let quoted = |path| quoted(Path::new(path));
+        assert_eq!(quoted("./.kew/dev.env"), "./.kew/dev.env");
+        assert_eq!(quoted("my store/dev.env"), "'my store/dev.env'");
+        assert_eq!(quoted("$it's/dev.env"), r"'$it'\''s/dev.env'");
     }
 }

@@ -12,6 +12,7 @@ fn help_names_every_command() {
         assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name} in {text}");
         assert!(run(folder.path(), &[name, "--help"]).status.success(), "{name} --help");
     }
+    assert_eq!(printed(&run(folder.path(), &["help"])), text);
     let version = printed(&run(folder.path(), &["--version"]));
     assert_eq!(version.trim(), concat!("kew ", env!("CARGO_PKG_VERSION")));
 }
@@ -60,6 +61,12 @@ fn a_bad_value_is_refused_with_its_origin() {
     let folder = folder();
     let output = command(folder.path(), &["serve"]).env("KEW_THREADS", "65").output().unwrap();
     assert_eq!(complaint(&output), "kew: threads (KEW_THREADS): is a whole number, 1 to 64, not \"65\"\n");
+    let refused = complaint(&run(folder.path(), &["serve", "--listen", "localhost:7791"]));
+    let expected = "is an address as 127.0.0.1:7790, not \"localhost:7791\"";
+    assert_eq!(refused, format!("kew: listen (--listen): {expected}\n"));
+    let output = run(folder.path(), &["dev", "--listen", "localhost:7791"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && text.contains(expected), "{text}");
     let refused = complaint(&run(folder.path(), &["serve", "--config", "missing.toml"]));
     assert!(refused.starts_with("kew: cannot read missing.toml: "), "{refused}");
 }

@@ -55,7 +55,13 @@ fn the_environment_of_the_clients_is_printed_and_written() {
         format!("set -a; source {}; {} account list --json", file.display(), env!("CARGO_BIN_EXE_kew"));
     let accounts: Value = serde_json::from_str(&bash(&script)).unwrap();
     assert_eq!(accounts[0]["id"], setting(&kew, "CLOUDFLARE_ACCOUNT_ID").as_str());
-    kew.stop();
+    // A token that this server will not take is not handed out without a remark.
+    let create = ["token", "create", "--scope", "push", "--url", &kew.url, "--token"];
+    let made = run(folder.path(), &[&create[..], &[kew_server::DEVELOPMENT_TOKEN]].concat());
+    let remark = String::from_utf8(made.stderr).unwrap();
+    assert!(made.status.success() && remark.contains("kew dev takes its own token only"), "{remark}");
+    let rest = kew.stop();
+    assert!(rest.contains("Stopping; waiting") && rest.ends_with("Stopped.\n"), "{rest}");
 }
 
 #[test]
@@ -92,6 +98,9 @@ fn an_id_can_be_fixed_but_not_changed() {
     let arguments = ["dev", other, "--listen", "127.0.0.1:0", "--data", "store"];
     let text = complaint(&run(folder.path(), &arguments));
     assert!(text.contains(&format!("the queue exists with the id {QUEUE}")), "{text}");
+    let same = format!("--queue=more={QUEUE}");
+    let text = complaint(&run(folder.path(), &["dev", &same, "--listen", "127.0.0.1:0", "--data", "store"]));
+    assert!(text.contains("the id is that of queue jobs"), "{text}");
 }
 
 #[test]

@@ -117,6 +117,14 @@ fn a_legacy_key_goes_with_its_address_alone() {
     let url = format!("{}/client/v4/accounts/{}/queues", house.kew.url, house.account);
     let status = |email| ask(&url, &[("x-auth-email", email), ("x-auth-key", &key)], None).status;
     assert_eq!((status("ops@example.com"), status("eve@example.com")), (200, 401));
+    // People are shown the headers that the key goes into.
+    let file = house.kew.file("admin.token");
+    let create = ["token", "create", "--scope", "read", "--email", "ops@example.com"];
+    let more = ["--url", &house.kew.url, "--token-file", file.to_str().unwrap()];
+    let shown = printed(&run(house.path(), &[&create[..], &more].concat()));
+    let last = shown.lines().last().unwrap();
+    assert!(last.starts_with("X-Auth-Key: "), "{shown}");
+    assert!(last.ends_with(" (with X-Auth-Email: ops@example.com)"), "{shown}");
     house.kew.stop();
 }
 
@@ -130,6 +138,11 @@ fn accounts_are_apart() {
     let statuses = house.statuses(&secret, &queue);
     assert!(statuses.iter().all(|status| [403, 404].contains(status)), "{statuses:?}");
     assert_eq!(house.admin(&["account", "list"]).as_array().unwrap().len(), 2);
+    // With several accounts one has to be named, and the complaint tells which there are.
+    let file = house.kew.file("admin.token");
+    let list = ["token", "list", "--url", &house.kew.url, "--token-file", file.to_str().unwrap()];
+    let unnamed = complaint(&run(house.path(), &list));
+    assert!(unnamed.contains(&format!("{second} \"second\"): name one by --account")), "{unnamed}");
     house.kew.stop();
 }
 
@@ -145,5 +158,5 @@ fn admin_commands_need_an_admin_token_and_a_server() {
     house.kew.stop();
     let folder = folder();
     let away = complaint(&run(folder.path(), &["account", "list", "--url", &url, "--token", "x"]));
-    assert!(away.contains(&format!("cannot ask {url}")), "{away}");
+    assert_eq!(away, format!("kew: no server answers on {url}; is kew running?\n"));
 }
