@@ -62,16 +62,26 @@ impl Caller {
         }
     }
 
-    /// Checks the right that a route needs.
-    pub(crate) fn check(&self, right: Right) -> Result<(), Fault> {
-        let allowed = match (self, right) {
-            (_, Right::Nothing) | (Self::Developer(_), _) => true,
-            (Self::Holder(token), Right::InAccount(scope)) => token.scopes.allows(scope),
-            (Self::Holder(token), Right::Server) => {
-                token.scopes.allows(Scope::Admin) && token.queues == QueuePattern::All
+    /// Checks the right that a route needs. The refusal names it, but for accounts that are not the token's: there no
+    /// right would help, and nothing is said.
+    pub(crate) fn check(&self, right: Right, account: &str) -> Result<(), Fault> {
+        let Self::Holder(token) = self else { return Ok(()) };
+        let (allowed, needed) = match right {
+            Right::Nothing => return Ok(()),
+            Right::InAccount(scope) => (token.scopes.allows(scope), scope.name()),
+            Right::Server => {
+                let is_over_all = token.queues == QueuePattern::All;
+                (token.scopes.allows(Scope::Admin) && is_over_all, "admin over all queues")
             }
         };
-        if allowed { Ok(()) } else { Err(Fault::new(Kind::Forbidden)) }
+        if allowed {
+            return Ok(());
+        }
+        let fault = Fault::new(Kind::Forbidden);
+        if matches!(right, Right::InAccount(_)) && account.parse() != Ok(token.account) {
+            return Err(fault);
+        }
+        Err(fault.detailed(format!("Authentication error: this needs a token with the right {needed}")))
     }
 
     /// The account that a path names, when it is the caller's.

@@ -104,7 +104,7 @@ impl House {
         }
         let clock = self.clock.as_ref();
         let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;
-        caller.check(route.right)?;
+        caller.check(route.right, matched.account)?;
         let query = head.uri.query();
         let mut call = Call { house: self, caller, matched, query, body: bytes::Bytes::new() };
         // Whose object it is comes before what is said of it.

@@ -105,8 +105,8 @@ catalogue! {
     QueueIdMalformed       10107 400 Unsaid, "a queue id is 32 hexadecimal digits", Documented "spec §8.1; status chosen";
     BatchDelayInvalid      10202 400 Unsaid, "the batch's delay is invalid", Documented "spec §8.1; status chosen";
     MessageMetadataInvalid 10203 400 Unsaid, "a message's content type or delay is invalid", Documented "spec §8.1; status chosen";
-    MessageTooLarge        10204 413 Unsaid, "a message counts for at most 128,000 bytes", Documented "spec §8.1; status chosen";
-    BatchTooLarge          10205 413 Unsaid, "a batch counts for at most 256,000 bytes", Documented "spec §8.1; status chosen";
+    MessageTooLarge        10204 413 Unsaid, "a message counts for at most 128000 bytes", Documented "spec §8.1; status chosen";
+    BatchTooLarge          10205 413 Unsaid, "a batch counts for at most 256000 bytes", Documented "spec §8.1; status chosen";
     BatchCount             10206 400 Unsaid, "a batch holds 1 to 100 messages", Documented "spec §8.1; status chosen";
     JsonInvalid            10207 400 Unsaid, "the request body has the wrong shape", Documented "spec §8.1; status observed";
     JsonMalformed          10208 400 Unsaid, "the request body is not JSON", Documented "spec §8.1; status chosen";
@@ -125,7 +125,7 @@ catalogue! {
     OutcomeUnknown         19004 503 Unsaid, "the store failed and the outcome of this request is unknown: it may have happened or not", Chosen "design §2";
     RequestTimedOut        19005 503 Unsaid, "the request took too long and its outcome is unknown: it may have happened or not", Chosen "store-study §7.3";
     BodyTimedOut           19006 408 Unsaid, "the request body did not arrive in time", Chosen "store-study §7.3";
-    BodyTooLarge           19007 413 Unsaid, "a request body holds at most 1,048,576 bytes", Chosen "store-study §7.3";
+    BodyTooLarge           19007 413 Unsaid, "a request body holds at most 1048576 bytes", Chosen "store-study §7.3";
     MethodNotAllowed       19008 405 Unsaid, "this path does not take this method", Chosen "spec §8.4";
     BodyUnreadable         19009 400 Unsaid, "the request body broke off", Chosen "spec §8.4";
     LimitReached           19012 409 Never, "the account holds as many as it may", Chosen "spec §4.12";

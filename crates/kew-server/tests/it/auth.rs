@@ -95,6 +95,9 @@ async fn each_scope_opens_its_own_routes_and_no_others() {
             assert_ne!(answer.status, 401, "{scope:?} {} {path}", route.method);
             if refused {
                 assert_eq!(answer.failure(), (403, 10_000));
+                let needed = if route.right == "server" { "admin over all queues" } else { route.right };
+                let said = format!("Authentication error: this needs a token with the right {needed}");
+                assert_eq!(answer.text(), said, "{scope:?} {} {path}", route.method);
             }
         }
     }
@@ -105,11 +108,16 @@ async fn a_foreign_account_is_forbidden_and_a_malformed_one_is_no_route() {
     let kew = Kew::start().await;
     let foreign = AccountId([0xbb; 16]);
     kew.broker.create_account(Some(foreign), "foreign".into()).await.unwrap();
+    let pusher = kew.token(&[Scope::Push], QueuePattern::All).await;
     for route in routes().iter().filter(|route| route.path.starts_with("/client/")) {
         for account in [foreign, AccountId([0xcc; 16])] {
             let path = path_for(&route.path, account, QUEUE);
-            let answer = kew.call(route.method, &path, body_for(route.method, &route.path)).await;
-            assert_eq!(answer.failure(), (403, 10_000), "{} {path}", route.method);
+            for token in [&kew.admin, &pusher] {
+                let body = body_for(route.method, &route.path);
+                let answer = kew.call_as(token, route.method, &path, body).await;
+                assert_eq!(answer.failure(), (403, 10_000), "{} {path}", route.method);
+                assert_eq!(answer.text(), "Authentication error", "{} {path}", route.method);
+            }
         }
         let path = route.path.replace("{account}", "local").replace("{queue}", &QUEUE.to_string());
         let answer = kew.call(route.method, &path, body_for(route.method, &route.path)).await;
