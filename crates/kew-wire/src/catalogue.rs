@@ -132,6 +132,7 @@ catalogue! {
     AccountNotFound        19013 404 Unsaid, "account not found", Chosen "Kew's own calls, design §8.20";
     TokenNotFound          19014 404 Unsaid, "token not found", Chosen "Kew's own calls, design §8.20";
     IdTaken                19015 409 Never, "the id is taken", Chosen "Kew's own calls, design §8.20";
+    PullConsumerMissing    19016   0 Unsaid, "add a consumer of type http_pull", Chosen "in the chain of 19001, whose own text clients match";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }

@@ -133,7 +133,7 @@ impl Fault {
             Error::MessageTooLarge { .. } => row(Kind::MessageTooLarge),
             Error::BatchTooLarge { .. } => row(Kind::BatchTooLarge).at("/messages"),
             Error::BatchCount { .. } => row(Kind::BatchCount).at("/messages"),
-            Error::PullNotEnabled => Self::new(Kind::PullNotEnabled),
+            Error::PullNotEnabled => Self::new(Kind::PullNotEnabled).because_of(Kind::PullConsumerMissing),
             Error::QueuePaused => Self::new(Kind::QueuePaused),
             Error::Overloaded => Self::new(Kind::Overloaded),
             Error::StorageFull { .. } => Self::new(Kind::StorageFull).caused_by(text),

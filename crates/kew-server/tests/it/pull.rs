@@ -167,6 +167,8 @@ async fn a_queue_without_a_pull_consumer_says_so() {
     let answer = kew.post(&format!("{QUEUES}/{id}/messages/pull"), "").await;
     assert_eq!(answer.failure(), (405, 19_001));
     assert_eq!(answer.text(), "messages cannot be pulled unless http_pull mode is enabled");
+    let hint = json!([{"code": 19_016, "message": "add a consumer of type http_pull"}]);
+    assert_eq!(answer.envelope()["errors"][0]["error_chain"], hint);
 }
 
 #[tokio::test]
