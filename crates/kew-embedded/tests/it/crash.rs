@@ -155,9 +155,11 @@ fn crash_at_random(seed: u64, mutant: Option<Mutant>) -> Result<u64, String> {
 
 #[test]
 fn random_runs_survive_random_stops() {
+    // 20,000, or what `KEW_CRASHES` says for a longer search.
+    let wanted = std::env::var("KEW_CRASHES").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
     let mut crashes = 0;
     let mut seed = 0;
-    while crashes < 20_000 {
+    while crashes < wanted {
         crashes += crash_at_random(seed, None).unwrap_or_else(|text| panic!("{text}"));
         seed += 1;
     }
