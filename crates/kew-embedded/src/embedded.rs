@@ -11,11 +11,11 @@ use kew_model::{
 };
 use tokio::sync::oneshot;
 
+use crate::archive::Archive;
 use crate::catalog::Catalog;
 use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
 use crate::driver::{Message, Shared};
 use crate::keeper::{Keeper, Unread};
-use crate::library::Library;
 use crate::mailbox::Refused;
 use crate::pulled;
 
@@ -23,7 +23,7 @@ use crate::pulled;
 #[derive(Clone)]
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) library: Library,
+    pub(crate) archive: Archive,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) engine: Engine,
     pub(crate) report: Arc<kew_journal::RecoveryReport>,
@@ -123,7 +123,7 @@ impl Embedded {
     async fn build(&self, backlog: BacklogSeen, picks: Picks) -> Result<Pulled, Error> {
         let unread = Unread { backlog, picks };
         if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
-            return pulled::answer(&self.library, unread);
+            return pulled::answer(&self.archive, unread);
         }
         let (reply_to, answer) = oneshot::channel();
         match self.keeper.read(Box::new(unread), reply_to) {
@@ -132,7 +132,7 @@ impl Embedded {
                 answer.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
             // The store has closed since; its files can still be read.
-            Err(unread) => pulled::answer(&self.library, *unread),
+            Err(unread) => pulled::answer(&self.archive, *unread),
         }
     }
 

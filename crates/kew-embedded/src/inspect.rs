@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kew_journal::Lsn;
 use kew_model::{QueueNumber, Sequence};
 
+use crate::archive::Archive;
 use crate::checkpoint;
 use crate::decide::locate;
 use crate::embedded::{Embedded, Engine};
 use crate::inline::Inline;
-use crate::library::Library;
 use crate::queue::extents::Extents;
 use crate::record::Placed;
 use crate::state::State;
@@ -21,7 +21,7 @@ use crate::state::State;
 #[derive(Clone, Copy)]
 pub struct Inspect<'a> {
     inline: &'a Inline,
-    library: &'a Library,
+    archive: &'a Archive,
 }
 
 impl Embedded {
@@ -31,7 +31,7 @@ impl Embedded {
     /// When the store was opened with threads.
     pub fn inspect(&self) -> Inspect<'_> {
         match &self.engine {
-            Engine::Inline(inline) => Inspect { inline, library: &self.library },
+            Engine::Inline(inline) => Inspect { inline, archive: &self.archive },
             Engine::Threads(_) => panic!("only a store without threads stands still to be looked at"),
         }
     }
@@ -77,7 +77,7 @@ impl Inspect<'_> {
             each.collect::<Vec<_>>()
         });
         let read = places.unwrap_or_default().into_iter().map(|locator| {
-            let head = self.library.message(locator).expect("a live message can be read");
+            let head = self.archive.message(locator).expect("a live message can be read");
             let (batch, _) = head.batch();
             let stored = batch.messages().find(|stored| stored.sequence == locator.sequence);
             let body = batch.body(&stored.expect("the frame of a message holds it")).to_vec();

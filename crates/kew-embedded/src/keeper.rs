@@ -8,10 +8,10 @@ use kew_journal::{CheckpointWriter, Cut, Preparer, SegmentId, Step};
 use kew_model::{Error, Pulled};
 use tokio::sync::oneshot;
 
+use crate::archive::Archive;
 use crate::command::{BacklogSeen, Fetch, Input, Picks};
 use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
-use crate::library::Library;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
 use crate::pulled;
@@ -93,8 +93,8 @@ impl Keeper {
     }
 
     /// Looks at the free space. A volume that does not say is taken to have enough: a write will tell.
-    pub(crate) fn look_at_space(&self, library: &Library, options: &Options) {
-        let found = library.reader().space().ok().and_then(|space| {
+    pub(crate) fn look_at_space(&self, archive: &Archive, options: &Options) {
+        let found = archive.reader().space().ok().and_then(|space| {
             let needed_bytes = options.needed_bytes(space);
             let free_bytes = space.free_bytes;
             (free_bytes < needed_bytes).then_some(NoSpace { free_bytes, needed_bytes })
@@ -107,7 +107,7 @@ impl Keeper {
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     pub(crate) keeper: Arc<Keeper>,
-    pub(crate) library: Library,
+    pub(crate) archive: Archive,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -126,12 +126,12 @@ impl Fetcher {
         for reading in readings {
             match reading {
                 Reading::Fetch(fetch) => {
-                    let fetched = self.library.fetch(fetch);
+                    let fetched = self.archive.fetch(fetch);
                     drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
                 }
                 Reading::Answer(unread, reply_to) => {
                     // Whoever asked may have gone; the lease stands until it ends.
-                    drop(reply_to.send(pulled::answer(&self.library, *unread)));
+                    drop(reply_to.send(pulled::answer(&self.archive, *unread)));
                 }
             }
         }
@@ -143,7 +143,7 @@ impl Fetcher {
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
     pub(crate) keeper: Arc<Keeper>,
-    pub(crate) library: Library,
+    pub(crate) archive: Archive,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: CheckpointWriter,
     pub(crate) preparer: Preparer,
@@ -165,7 +165,7 @@ impl Housekeeper {
 
     /// Waits for tasks and does them; false when there were none.
     pub(crate) fn keep(&mut self, patience: Option<Duration>) -> bool {
-        let Self { keeper, library, shared, checkpoints, preparer, options } = self;
+        let Self { keeper, archive, shared, checkpoints, preparer, options } = self;
         let tasks = keeper.tasks.take(patience).items;
         let any = !tasks.is_empty();
         for task in tasks {
@@ -175,13 +175,13 @@ impl Housekeeper {
                     checkpoints.write(&cut, &payload).map_err(|error| error.to_string()),
                 ),
                 Task::Index(segment, index) => {
-                    let kept = library.keep_index(segment, &index);
+                    let kept = archive.keep_index(segment, &index);
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
                 }
             };
             drop(shared.inbox.put(told, 0));
         }
-        keeper.look_at_space(library, options);
+        keeper.look_at_space(archive, options);
         // An error here has poisoned the journal, and the writer's next commit says so.
         while !keeper.tasks.is_closed() && matches!(preparer.step(), Ok(Step::Worked)) {}
         any

@@ -11,6 +11,7 @@
 //! * E4: the writer never reads the disk.
 //! * E5: a segment is freed only when no message in it lives and a durable checkpoint covers it.
 
+mod archive;
 mod catalog;
 mod checkpoint;
 mod command;
@@ -23,7 +24,6 @@ mod inline;
 #[cfg(feature = "test-util")]
 mod inspect;
 mod keeper;
-mod library;
 mod mailbox;
 mod open;
 mod options;

@@ -7,11 +7,11 @@ use kew_journal::{Disk, Frame, Lsn, Opened, Replay};
 use kew_model::{Chance, Clock, Milliseconds};
 use tokio::sync::watch;
 
+use crate::archive::Archive;
 use crate::checkpoint;
 use crate::driver::{Driver, Progress, Shared, StoreClock};
 use crate::embedded::{Embedded, Engine, Threads};
 use crate::keeper::{Fetcher, Housekeeper, Keeper};
-use crate::library::Library;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
 use crate::shard::Shard;
@@ -87,7 +87,7 @@ struct Parts {
     fetcher: Fetcher,
     housekeeper: Housekeeper,
     shared: Arc<Shared>,
-    library: Library,
+    archive: Archive,
     keeper: Arc<Keeper>,
     report: Arc<kew_journal::RecoveryReport>,
 }
@@ -107,9 +107,9 @@ fn assemble(
         signals: Signals::default(),
         failure: watch::Sender::new(None),
     });
-    let library = Library::new(reader);
+    let archive = Archive::new(reader);
     let keeper = Arc::new(Keeper::new());
-    keeper.look_at_space(&library, &options);
+    keeper.look_at_space(&archive, &options);
     let waker = Arc::downgrade(&shared);
     clock.on_jump(Arc::new(move || {
         if let Some(shared) = waker.upgrade() {
@@ -121,10 +121,10 @@ fn assemble(
     let clock = StoreClock { clock, ahead };
     let progress = Progress::new(clock.now());
     let fetcher =
-        Fetcher { keeper: Arc::clone(&keeper), library: library.clone(), shared: Arc::clone(&shared) };
+        Fetcher { keeper: Arc::clone(&keeper), archive: archive.clone(), shared: Arc::clone(&shared) };
     let housekeeper = Housekeeper {
         keeper: Arc::clone(&keeper),
-        library: library.clone(),
+        archive: archive.clone(),
         shared: Arc::clone(&shared),
         checkpoints: checkpoints.clone(),
         preparer,
@@ -140,7 +140,7 @@ fn assemble(
         keeper: Arc::clone(&keeper),
         progress,
     });
-    Ok(Parts { driver, fetcher, housekeeper, shared, library, keeper, report: Arc::new(report) })
+    Ok(Parts { driver, fetcher, housekeeper, shared, archive, keeper, report: Arc::new(report) })
 }
 
 impl Embedded {
@@ -154,7 +154,7 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, mut housekeeper, shared, library, keeper, report } =
+        let Parts { driver, fetcher, mut housekeeper, shared, archive, keeper, report } =
             assemble(disk, options, clock, chance)?;
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let running = vec![
@@ -163,7 +163,7 @@ impl Embedded {
             thread("kew-writer").spawn(move || driver.run())?,
         ];
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::new(running) });
-        Ok(Self { shared, library, keeper, engine: Engine::Threads(threads), report })
+        Ok(Self { shared, archive, keeper, engine: Engine::Threads(threads), report })
     }
 
     /// As [`Embedded::open`], but without threads: whoever asks does the work ([`crate::Inspect`] tells more).
@@ -177,9 +177,9 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, housekeeper, shared, library, keeper, report } =
+        let Parts { driver, fetcher, housekeeper, shared, archive, keeper, report } =
             assemble(disk, options, clock, chance)?;
         let inline = crate::inline::Inline::new(driver, fetcher, housekeeper);
-        Ok(Self { shared, library, keeper, engine: Engine::Inline(Arc::new(inline)), report })
+        Ok(Self { shared, archive, keeper, engine: Engine::Inline(Arc::new(inline)), report })
     }
 }

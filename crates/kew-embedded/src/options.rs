@@ -7,7 +7,7 @@ pub struct Options {
     /// that changing segments is rare, small enough that space comes back soon.
     pub segment_bytes: u32,
     /// Payload bytes kept in memory for the next pulls, over all queues. 32 MiB: what a few busy queues need to read
-    /// nothing back from the disk.
+    /// nothing back from the disk. What is read for cold pulls may exceed it for some steps, by about 1 MiB for each.
     pub window_bytes: usize,
     /// Bytes of requests that may wait for the writer. Beyond it verbs are refused as overloaded. 64 MiB.
     pub inbox_bytes: usize,

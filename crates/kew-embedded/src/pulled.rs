@@ -3,29 +3,29 @@
 use bytes::Bytes;
 use kew_model::{Backlog, Error, Lease, Pulled, QueueNumber, Timestamp};
 
+use crate::archive::Archive;
 use crate::command::{BacklogSeen, Locator, OldestSeen, Pick, Picks, Source};
 use crate::keeper::Unread;
-use crate::library::Library;
 use crate::queue::window::Head;
 use crate::record::batch::Stored;
 use crate::record::read_batch;
 
 /// Reads what an answer needs and builds it.
-pub(crate) fn answer(library: &Library, unread: Unread) -> Result<Pulled, Error> {
+pub(crate) fn answer(archive: &Archive, unread: Unread) -> Result<Pulled, Error> {
     let BacklogSeen { count, bytes, oldest } = unread.backlog;
     let oldest = match oldest {
         OldestSeen::None => None,
         OldestSeen::At(at) => Some(at),
-        OldestSeen::Unread(locator) => sent_at(library, locator).unwrap_or(None),
+        OldestSeen::Unread(locator) => sent_at(archive, locator).unwrap_or(None),
     };
-    assemble(library, unread.picks, Backlog { count, bytes, oldest })
+    assemble(archive, unread.picks, Backlog { count, bytes, oldest })
 }
 
 /// Builds the answer to a pull: frame by frame, each read and added once.
-fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
+fn assemble(archive: &Archive, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
     let mut pulled = Pulled::empty(backlog);
     let Some(queue) = picks.queue else { return Ok(pulled) };
-    let mut frames = Frames { library, queue, read: Vec::new() };
+    let mut frames = Frames { archive, queue, read: Vec::new() };
     pulled.messages.reserve(picks.messages.len());
     for of_one_source in picks.messages.chunk_by(|one, next| one.source == next.source) {
         let source = &picks.sources[of_one_source[0].source as usize];
@@ -36,16 +36,16 @@ fn assemble(library: &Library, picks: Picks, backlog: Backlog) -> Result<Pulled,
 }
 
 /// When the message was published; `None` when it has gone meanwhile and its segment with it.
-fn sent_at(library: &Library, locator: Locator) -> Result<Option<Timestamp>, Error> {
-    let Some(head) = read(library, locator)? else { return Ok(None) };
+fn sent_at(archive: &Archive, locator: Locator) -> Result<Option<Timestamp>, Error> {
+    let Some(head) = read(archive, locator)? else { return Ok(None) };
     let (batch, _) = head.batch();
     Ok(batch.messages().find(|stored| stored.sequence == locator.sequence).map(|stored| stored.sent_at))
 }
 
 /// Reads a message's frame. Between the commit and the read the message may have been settled and its segment freed:
 /// then there is nothing to deliver any more, and nothing is lost.
-fn read(library: &Library, locator: Locator) -> Result<Option<Head>, Error> {
-    match library.message(locator) {
+fn read(archive: &Archive, locator: Locator) -> Result<Option<Head>, Error> {
+    match archive.message(locator) {
         Ok(head) => Ok(Some(head)),
         Err(kew_journal::Error::Gone { .. }) => Ok(None),
         Err(error) => Err(Error::OutcomeUnknown { cause: error.to_string() }),
@@ -54,7 +54,7 @@ fn read(library: &Library, locator: Locator) -> Result<Option<Head>, Error> {
 
 /// The frames of one answer.
 struct Frames<'a> {
-    library: &'a Library,
+    archive: &'a Archive,
     queue: QueueNumber,
     /// Frames read from the disk for this answer, so that neighbours share one read.
     read: Vec<(Head, Frame)>,
@@ -83,7 +83,7 @@ impl Frames<'_> {
         {
             return Ok(Some(frame.clone()));
         }
-        let Some(head) = read(self.library, locator)? else { return Ok(None) };
+        let Some(head) = read(self.archive, locator)? else { return Ok(None) };
         let frame = Frame::new(head.payload.clone(), head.record_start, pulled);
         self.read.push((head, frame.clone()));
         Ok(Some(frame))

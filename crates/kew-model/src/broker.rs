@@ -149,6 +149,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Does now what is due (leases that expired, dead letters) without waiting for a verb or the broker's own timer.
     fn housekeep(&self) -> Answer<'_, ()>;
 
-    /// Finishes what has been asked, makes everything durable, and refuses what comes after with [`Error::Closing`].
+    /// Finishes what has been decided and makes it durable; whatever still waits for the disk, and what comes after, is
+    /// refused with [`Error::Closing`] and has not happened.
     fn close(&self) -> Answer<'_, ()>;
 }

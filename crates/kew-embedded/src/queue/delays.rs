@@ -2,7 +2,7 @@
 //!
 //! A batch with one delay is one entry. Entries of a bucket are put in order when the bucket's turn comes near, which
 //! costs nothing when they came in order, as they do from a queue with one delay. A message that was discarded
-//! meanwhile stays here until its turn and is passed over then.
+//! meanwhile is passed over, and stays here until one that comes after it is taken.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Why messages left that nobody acknowledged, for as long as it is worth remembering.
 //!
-//! A late ack of a dead-lettered message is counted with a warning (spec §4.5). The last thousand departures are kept;
-//! an older one is answered without its reason (design §8.6).
+//! A late ack of a dead-lettered message is counted with a warning (spec §4.5). The last 1,024 ranges of such messages
+//! are kept; an older one is answered without its reason (design §8.6).
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use kew_model::{AckOutcome, Sequence};
 
 use crate::record::ranges::Range;
 
-/// How many departures are kept: at least this many messages, in as many ranges.
+/// How many ranges are kept, and so at least as many messages.
 const KEPT: usize = 1_024;
 
 /// The latest departures of a queue: messages that left by exhaustion, in the order of leaving.

@@ -30,12 +30,12 @@ type Kept = VecDeque<(SegmentId, Arc<SegmentIndex>)>;
 
 /// Reads frames by the messages in them.
 #[derive(Debug, Clone)]
-pub(crate) struct Library {
+pub(crate) struct Archive {
     reader: Reader,
     indexes: Arc<Mutex<Kept>>,
 }
 
-impl Library {
+impl Archive {
     pub(crate) fn new(reader: Reader) -> Self {
         Self { reader, indexes: Arc::default() }
     }
