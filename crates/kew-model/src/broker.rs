@@ -18,6 +18,9 @@
 //! * B5. Pull order is (available at, sequence) over all available messages of the queue.
 //! * B6. A message is delivered at most `max_retries + 1` times; exhaustion is judged when the last of them fails.
 //! * B7. After [`Error::OutcomeUnknown`] the verb may have happened or not; every other error means it has not.
+//! * B8. A message whose retention period is over is in no answer: it is gone, in whatever state it was, and nobody's
+//!   dead letter. The period counts from its arrival in the queue, by the setting of the moment; messages of a queue go
+//!   in the order of their sequences.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -27,12 +30,15 @@ use crate::access::{Account, NewToken, Token};
 use crate::backlog::Backlog;
 use crate::consumer::{Consumer, NewConsumer};
 use crate::error::Error;
-use crate::id::{AccountId, ConsumerId, QueueId, TokenId};
+use crate::id::{AccountId, ConsumerId, QueueId, SubscriptionId, TokenId};
 use crate::lease::Sequence;
+use crate::peek::{Peek, Peeked};
 use crate::pull::{Pull, Pulled};
 use crate::push::{PushBatch, Pushed};
 use crate::queue::{NewQueue, Queue, QueueChange};
+use crate::redrive::{Redrive, Redriven};
 use crate::settle::{Extend, Extended, Settled, Settlement};
+use crate::subscription::{NewSubscription, Subscription, SubscriptionChange};
 
 /// What a verb answers with, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -117,8 +123,34 @@ pub trait Broker: Send + Sync + 'static {
     /// Errors: [`Error::QueueNotFound`], [`Error::ConsumerNotFound`].
     fn delete_consumer(&self, place: Place, id: ConsumerId) -> Answer<'_, ()>;
 
-    /// Publishes a batch, all or nothing. Errors: [`Error::QueueNotFound`], those of [`PushBatch::check`],
-    /// [`Error::StorageFull`], [`Error::Overloaded`].
+    /// Creates an event subscription. Errors: [`Error::AccountNotFound`], [`Error::DestinationNotFound`],
+    /// [`Error::SubscriptionExists`], [`Error::TooMany`].
+    fn create_subscription(
+        &self,
+        account: AccountId,
+        subscription: NewSubscription,
+    ) -> Answer<'_, Arc<Subscription>>;
+
+    /// The event subscriptions of an account, in the order of their creation. Those of a deleted queue are gone with it.
+    fn subscriptions(&self, account: AccountId) -> Vec<Arc<Subscription>>;
+
+    /// One event subscription of an account.
+    fn subscription(&self, account: AccountId, id: SubscriptionId) -> Option<Arc<Subscription>>;
+
+    /// Changes an event subscription. Errors: [`Error::SubscriptionNotFound`], [`Error::DestinationNotFound`].
+    fn update_subscription(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        change: SubscriptionChange,
+    ) -> Answer<'_, Arc<Subscription>>;
+
+    /// Deletes an event subscription, and shows it a last time. Errors: [`Error::SubscriptionNotFound`].
+    fn delete_subscription(&self, account: AccountId, id: SubscriptionId) -> Answer<'_, Arc<Subscription>>;
+
+    /// Publishes a batch, all or nothing; or nothing more, when its idempotency key was used for it already.
+    /// Errors: [`Error::QueueNotFound`], those of [`PushBatch::check`], [`Error::StorageFull`], [`Error::Overloaded`],
+    /// [`Error::IdempotencyMismatch`].
     fn push(&self, place: Place, batch: PushBatch) -> Answer<'_, Pushed>;
 
     /// Leases available messages, at once; never waits for some.
@@ -130,6 +162,14 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Prolongs leases. Errors: [`Error::QueueNotFound`].
     fn extend(&self, place: Place, extend: Extend) -> Answer<'_, Extended>;
+
+    /// Shows messages that a pull could take, without taking them; also of a queue that is paused or has no consumer.
+    /// Errors: [`Error::QueueNotFound`].
+    fn peek(&self, place: Place, peek: Peek) -> Answer<'_, Peeked>;
+
+    /// Moves messages out of a dead-letter queue, as one step. Errors: [`Error::QueueNotFound`],
+    /// [`Error::DestinationNotFound`], [`Error::RedriveCycle`], [`Error::StorageFull`].
+    fn redrive(&self, place: Place, redrive: Redrive) -> Answer<'_, Redriven>;
 
     /// Deletes messages by their sequence, leased or not, without counting a delivery; tells of each whether it was
     /// there. Errors: [`Error::QueueNotFound`].
@@ -146,7 +186,7 @@ pub trait Broker: Send + Sync + 'static {
     /// a delay that ended, a lease that expired, or a change of settings. It may be kept without need, never forgotten.
     fn changed(&self, place: Place) -> Change;
 
-    /// Does now what is due (leases that expired, dead letters) without waiting for a verb or the broker's own timer.
+    /// Does now what is due (leases that expired, dead letters, retention periods) without waiting for a verb or the broker's own timer.
     fn housekeep(&self) -> Answer<'_, ()>;
 
     /// Finishes what has been decided and makes it durable; whatever still waits for the disk, and what comes after, is

@@ -27,6 +27,21 @@ pub enum Error {
     /// No such token in the account.
     #[error("token not found")]
     TokenNotFound,
+    /// No such event subscription in the account.
+    #[error("subscription not found")]
+    SubscriptionNotFound,
+    /// Another subscription of the account listens to the same resource.
+    #[error("a subscription to this resource exists")]
+    SubscriptionExists,
+    /// The queue that messages or events should go to does not exist in the account.
+    #[error("the destination queue does not exist")]
+    DestinationNotFound,
+    /// A redrive into the queue that it takes from.
+    #[error("a queue cannot be redriven into itself")]
+    RedriveCycle,
+    /// The idempotency key was used within its time for another content. Nothing happened.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyMismatch,
     /// An account, queue or token with this id exists.
     #[error("the id is taken")]
     IdTaken,

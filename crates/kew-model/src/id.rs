@@ -56,6 +56,10 @@ hex_id! {
     TokenId
 }
 hex_id! {
+    /// An event subscription.
+    SubscriptionId
+}
+hex_id! {
     /// A message; the same over all its deliveries and in the dead-letter queue.
     MessageId
 }

@@ -66,6 +66,17 @@ impl Limits {
     /// The most body bytes in one pull's answer, encoded, in bytes; at least one message is returned (design §8.23).
     pub const PULL_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+    /// How long an idempotency key is remembered, in seconds (design §8.24).
+    pub const IDEMPOTENCY_SECONDS: u32 = 900;
+    /// How many idempotency keys a queue remembers, the newest (design §8.24).
+    pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
+    /// The most messages that one step of a redrive moves.
+    pub const REDRIVE_BATCH_MAX: u16 = 100;
+    /// Event subscriptions of one account.
+    pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+    /// How long a pull may wait for messages, in milliseconds.
+    pub const PULL_WAIT_MS: RangeInclusive<u64> = 0..=60_000;
+
     /// Gives the value back if it lies in the range.
     ///
     /// # Errors

@@ -37,6 +37,10 @@ impl Pulled {
         Self { messages: Vec::new(), backlog, chunks: Vec::new() }
     }
 
+    pub(crate) fn into_parts(self) -> (Vec<Delivery>, Vec<Bytes>) {
+        (self.messages, self.chunks)
+    }
+
     /// Adds bytes that hold bodies, for [`Pulled::add`] to point into; returns the chunk's number.
     ///
     /// # Panics

@@ -24,6 +24,21 @@ pub struct NewMessage {
 pub struct PushBatch {
     bodies: Vec<u8>,
     messages: Vec<NewMessage>,
+    /// Under which name the batch is pushed at most once.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The name under which a request is carried out at most once (design §8.24): within 15 minutes, and as long as it is
+/// among the newest [`Limits::IDEMPOTENCY_KEYS_MAX`] of its queue, the same name with the same content changes nothing
+/// and is answered as a success; with other content it is refused.
+///
+/// Both are the first bytes of a cryptographic hash, so that two names or two contents are never taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Idempotency {
+    /// The name that the client chose.
+    pub key: [u8; 16],
+    /// What it pushes under that name.
+    pub content: [u8; 16],
 }
 
 /// The answer to a push, once it is durable.
@@ -31,6 +46,8 @@ pub struct PushBatch {
 pub struct Pushed {
     /// The queue's backlog with the new messages in it.
     pub backlog: Backlog,
+    /// Whether an earlier push of the same [`Idempotency`] published the messages, and this one nothing.
+    pub repeated: bool,
 }
 
 impl PushBatch {
@@ -41,7 +58,7 @@ impl PushBatch {
 
     /// A batch with room for `bytes` of bodies and `messages` messages.
     pub fn with_capacity(bytes: usize, messages: usize) -> Self {
-        Self { bodies: Vec::with_capacity(bytes), messages: Vec::with_capacity(messages) }
+        Self { bodies: Vec::with_capacity(bytes), messages: Vec::with_capacity(messages), idempotency: None }
     }
 
     /// Adds a message by copying its body.
