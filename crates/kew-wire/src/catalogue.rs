@@ -121,6 +121,7 @@ catalogue! {
     QueueNameTaken         11009 409 Never, "the queue name is taken", Observed "spec §8.2; status chosen";
     InternalError          15000 500 Unsaid, "internal error", Documented "spec §8.1";
     PullNotEnabled         19001 405 Unsaid, "messages cannot be pulled unless http_pull mode is enabled", Chosen "spec §8.4, §10 C18; text and status observed";
+    JurisdictionFixed      19002 400 Unsaid, "a queue's jurisdiction is set at its creation and cannot change", Chosen "spec §8.4";
     QueryInvalid           19003 400 Unsaid, "a query parameter is invalid", Chosen "spec §8.4";
     OutcomeUnknown         19004 503 Unsaid, "the store failed and the outcome of this request is unknown: it may have happened or not", Chosen "design §2";
     RequestTimedOut        19005 503 Unsaid, "the request took too long and its outcome is unknown: it may have happened or not", Chosen "store-study §7.3";
@@ -133,6 +134,12 @@ catalogue! {
     TokenNotFound          19014 404 Unsaid, "token not found", Chosen "Kew's own calls, design §8.20";
     IdTaken                19015 409 Never, "the id is taken", Chosen "Kew's own calls, design §8.20";
     PullConsumerMissing    19016   0 Unsaid, "add a consumer of type http_pull", Chosen "in the chain of 19001, whose own text clients match";
+    IdempotencyMismatch    19017 409 Never, "the idempotency key was used for another request", Chosen "design §8.24";
+    RedriveCycle           19018 400 Unsaid, "a queue cannot be redriven into itself", Chosen "Kew's own calls, design §8.20";
+    DestinationNotFound    19019 404 Unsaid, "Queue does not exist", Chosen "spec §8.4; text and status observed, spec §2.12";
+    SubscriptionNotFound   19020 404 Unsaid, "No subscription with this ID", Chosen "spec §8.4; text and status observed, spec §2.12";
+    SubscriptionExists     19021 405 Unsaid, "multiple subscriptions per resource are not supported", Chosen "spec §8.4; meaning and status observed, spec §2.12";
+    EventsUnknown          19022 400 Unsaid, "Unrecognized event types", Chosen "spec §8.4; text observed, spec §2.12";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }
