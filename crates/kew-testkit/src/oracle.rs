@@ -1,9 +1,8 @@
 //! The oracle: a queue so plain that one can see it is right, and itself a [`Broker`].
 //!
 //! Everything is a list in memory behind one lock, and every verb walks all of it. A verb first settles what is due by
-//! now (leases that ended, in the order of their ends, over all queues) and then does its own work; that is the whole
-//! of its notion of time. It forgets nothing, so it can always say why a message is gone. Retention periods are kept
-//! and shown, but not acted on.
+//! now (retention periods and leases that ended, in the order of their ends, over all queues) and then does its own
+//! work; that is the whole of its notion of time. It forgets nothing, so it can always say why a message is gone.
 //!
 //! Other brokers are compared with it, verb by verb; servers are tested on it, because it needs no disk. It is
 //! meant for a clock that tells of every move, as [`crate::ManualClock`] does: promises of [`Broker::changed`] are kept
@@ -12,15 +11,19 @@
 mod catalog;
 mod change;
 mod dead_letter;
+mod due;
 mod messages;
+mod redrive;
 mod state;
+mod subscriptions;
 
 use std::sync::Arc;
 
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Chance, Change, Clock, Consumer, ConsumerId, Error, Extend,
-    Extended, NewConsumer, NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange,
-    Sequence, Settled, Settlement, Timestamp, Token, TokenId,
+    Extended, NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch,
+    Pushed, Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription,
+    SubscriptionChange, SubscriptionId, Timestamp, Token, TokenId,
 };
 
 use change::{Shared, Until};
@@ -159,6 +162,35 @@ impl Broker for Oracle {
         self.verb(move |state, moment| state.delete_consumer(moment, place, id))
     }
 
+    fn create_subscription(
+        &self,
+        account: AccountId,
+        subscription: NewSubscription,
+    ) -> Answer<'_, Arc<Subscription>> {
+        self.verb(move |state, moment| state.create_subscription(moment, account, subscription))
+    }
+
+    fn subscriptions(&self, account: AccountId) -> Vec<Arc<Subscription>> {
+        self.read(|state| state.subscriptions.iter().filter(|it| it.account == account).cloned().collect())
+    }
+
+    fn subscription(&self, account: AccountId, id: SubscriptionId) -> Option<Arc<Subscription>> {
+        self.read(|state| state.subscription(account, id))
+    }
+
+    fn update_subscription(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        change: SubscriptionChange,
+    ) -> Answer<'_, Arc<Subscription>> {
+        self.verb(move |state, moment| state.update_subscription(moment, account, id, change))
+    }
+
+    fn delete_subscription(&self, account: AccountId, id: SubscriptionId) -> Answer<'_, Arc<Subscription>> {
+        self.verb(move |state, _| state.delete_subscription(account, id))
+    }
+
     fn push(&self, place: Place, batch: PushBatch) -> Answer<'_, Pushed> {
         self.verb(move |state, moment| state.push(moment, place, &batch))
     }
@@ -173,6 +205,14 @@ impl Broker for Oracle {
 
     fn extend(&self, place: Place, extend: Extend) -> Answer<'_, Extended> {
         self.verb(move |state, moment| state.extend(moment, place, &extend))
+    }
+
+    fn peek(&self, place: Place, peek: Peek) -> Answer<'_, Peeked> {
+        self.verb(move |state, moment| state.peek(moment, place, peek))
+    }
+
+    fn redrive(&self, place: Place, redrive: Redrive) -> Answer<'_, Redriven> {
+        self.verb(move |state, moment| state.redrive(moment, place, redrive))
     }
 
     fn discard(&self, place: Place, messages: Vec<Sequence>) -> Answer<'_, Vec<bool>> {

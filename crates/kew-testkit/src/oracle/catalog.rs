@@ -139,6 +139,7 @@ impl State {
     pub(super) fn delete_queue(&mut self, place: Place) -> Result<(), Error> {
         self.held(place)?;
         self.queues.retain(|held| !held.is_at(place));
+        self.subscriptions.retain(|it| it.account != place.account || it.destination != place.queue);
         self.news = true;
         Ok(())
     }

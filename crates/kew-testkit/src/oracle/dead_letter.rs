@@ -1,31 +1,11 @@
-//! What is due: leases that ended, and where messages go whose last allowed attempt failed.
+//! Failed attempts: a message goes back into its queue or, after its last allowed attempt, out of it.
 
-use kew_model::{Error, Place, Queue, QueueNumber, QueueSettings, Sequence, Timestamp};
+use kew_model::{AckOutcome, Error, Place, Queue, QueueSettings, Sequence, Timestamp};
 
 use super::Moment;
 use super::state::{Held, Message, State};
 
 impl State {
-    /// Ends every lease whose time is over: the earliest first, then by queue and sequence. No lease begins by another
-    /// one's end, so one look finds them all.
-    pub(super) fn settle_due(&mut self, moment: &Moment<'_>) {
-        let mut due: Vec<(Timestamp, QueueNumber, Sequence, Place)> = Vec::new();
-        for held in &self.queues {
-            for (sequence, message) in &held.messages {
-                if let Some(deadline) = message.leased_until.filter(|deadline| *deadline <= moment.now) {
-                    due.push((deadline, held.queue.number, *sequence, held.place()));
-                }
-            }
-        }
-        due.sort_by_key(|(deadline, number, sequence, _)| (*deadline, *number, *sequence));
-        for (deadline, _, sequence, place) in due {
-            let consumer = self.held(place).ok().and_then(|held| held.queue.consumer.as_ref());
-            let delay = consumer.map(|consumer| consumer.kind.retry_delay()).unwrap_or_default();
-            let failed = self.fail(moment, place, sequence, deadline, deadline.after(delay));
-            debug_assert_eq!(failed, Ok(()), "a queue with a lease exists");
-        }
-    }
-
     /// Ends the lease of a message unacknowledged, at the moment `failed_at`: back into the queue at `available_at`, or,
     /// if that was its last allowed attempt, out of it (spec §4.6).
     pub(super) fn fail(
@@ -46,9 +26,12 @@ impl State {
             return Ok(());
         }
         let Some(message) = held.messages.remove(&sequence) else { return Ok(()) };
-        held.exhausted.insert(sequence);
+        held.departed.insert(sequence, AckOutcome::Exhausted);
+        let origin = Some(held.queue.number);
         if let Some(target) = self.dead_letter_target(moment, place, failed_at) {
             self.held_mut(target)?.append(Message {
+                enqueued_at: failed_at,
+                origin,
                 available_at: failed_at,
                 attempts: 0,
                 fence: None,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kew_model::{
-    AckOutcome, ConsumerKind, ContentType, Error, Extend, ExtendOutcome, Extended, Lease, Limits, MessageId,
-    Milliseconds, Place, Pull, PullSettings, Pulled, Purge, PushBatch, Pushed, Queue, Retry, RetryOutcome,
-    Sequence, Settled, Settlement, Timestamp,
+    AckOutcome, ConsumerKind, ContentType, Error, Extend, ExtendOutcome, Extended, Idempotency, Lease,
+    Limits, MessageId, Milliseconds, Peek, Peeked, Place, Pull, PullSettings, Pulled, Purge, PushBatch,
+    Pushed, Queue, Retry, RetryOutcome, Seconds, Sequence, Settled, Settlement, Timestamp,
 };
 
 use super::Moment;
@@ -35,6 +35,12 @@ impl State {
     ) -> Result<Pushed, Error> {
         let held = self.held_mut(place)?;
         batch.check()?;
+        if let Some(request) = batch.idempotency {
+            if is_repeated(held, request, moment.now)? {
+                return Ok(Pushed { backlog: held.backlog(), repeated: true });
+            }
+            held.requests.push((moment.now, request));
+        }
         let base = MessageId(moment.chance.id());
         for (index, (new, body)) in (0..).zip(batch.iter()) {
             let delay = new.delay.unwrap_or(held.queue.settings.delivery_delay);
@@ -43,6 +49,8 @@ impl State {
                 body: Bytes::copy_from_slice(body),
                 content_type: new.content_type,
                 sent_at: moment.now,
+                enqueued_at: moment.now,
+                origin: None,
                 available_at: moment.now.after(delay),
                 attempts: 0,
                 fence: None,
@@ -51,7 +59,7 @@ impl State {
         }
         let backlog = held.backlog();
         self.news = true;
-        Ok(Pushed { backlog })
+        Ok(Pushed { backlog, repeated: false })
     }
 
     pub(super) fn pull(&mut self, moment: &Moment<'_>, place: Place, pull: Pull) -> Result<Pulled, Error> {
@@ -62,7 +70,7 @@ impl State {
         }
         let most = pull.batch_size.unwrap_or(settings.batch_size);
         let visibility_timeout = pull.visibility_timeout.unwrap_or(settings.visibility_timeout);
-        let taken = first_ready(held, moment.now, usize::from(most));
+        let taken = answer_of(held, moment.now, most);
         let ends_at_once = visibility_timeout == Milliseconds(0);
 
         let mut pulled = Pulled::empty(held.backlog());
@@ -78,6 +86,18 @@ impl State {
         }
         self.news |= ends_at_once && !pulled.messages.is_empty();
         Ok(pulled)
+    }
+
+    pub(super) fn peek(&self, moment: &Moment<'_>, place: Place, peek: Peek) -> Result<Peeked, Error> {
+        let held = self.held(place)?;
+        let usual = pull_settings(&held.queue).map(|settings| settings.batch_size);
+        let most = peek.batch_size.or(usual).unwrap_or(Limits::PULL_BATCH_DEFAULT);
+        let mut gathered = Pulled::empty(held.backlog());
+        for sequence in answer_of(held, moment.now, most) {
+            let lease = Lease { queue: held.queue.number, message: sequence, fence: 0 };
+            add_to(&mut gathered, lease, &held.messages[&sequence]);
+        }
+        Ok(gathered.into())
     }
 
     /// Acks first, then retries, each entry judged after the ones before it. Messages that a settlement exhausts leave
@@ -150,18 +170,35 @@ impl State {
     }
 }
 
-/// Who is next, by (available at, sequence), as far as one answer holds.
-fn first_ready(held: &Held, now: Timestamp, most: usize) -> Vec<Sequence> {
+/// Whether the request was carried out under its key before, which the newest million keys of the last 15 minutes tell
+/// (design §8.24). Fails when another one was.
+fn is_repeated(held: &Held, request: Idempotency, now: Timestamp) -> Result<bool, Error> {
+    let newest = held.requests.iter().rev().take(Limits::IDEMPOTENCY_KEYS_MAX);
+    let remembered = |at: Timestamp| now < at.after(Seconds(Limits::IDEMPOTENCY_SECONDS));
+    let mut remembered = newest.filter(|(at, _)| remembered(*at)).map(|(_, before)| before);
+    match remembered.find(|before| before.key == request.key) {
+        Some(before) if before.content != request.content => Err(Error::IdempotencyMismatch),
+        before => Ok(before.is_some()),
+    }
+}
+
+/// Who could be delivered now, by (available at, sequence).
+pub(super) fn ready(held: &Held, now: Timestamp) -> Vec<Sequence> {
     let mut ready: Vec<_> = held.messages.iter().filter(|(_, message)| message.is_ready(now)).collect();
     ready.sort_by_key(|(sequence, message)| (message.available_at, **sequence));
+    ready.into_iter().map(|(sequence, _)| *sequence).collect()
+}
+
+/// The first of them, at most so many, and as many as one answer holds.
+fn answer_of(held: &Held, now: Timestamp, most: u16) -> Vec<Sequence> {
     let mut bytes = 0;
     let mut taken = Vec::new();
-    for (sequence, message) in ready.into_iter().take(most) {
-        bytes += encoded_bytes(message);
+    for sequence in ready(held, now).into_iter().take(usize::from(most)) {
+        bytes += encoded_bytes(&held.messages[&sequence]);
         if bytes > Limits::PULL_ANSWER_BYTES_MAX && !taken.is_empty() {
             break;
         }
-        taken.push(*sequence);
+        taken.push(sequence);
     }
     taken
 }
@@ -178,10 +215,8 @@ fn ack(held: &mut Held, lease: Lease) -> AckOutcome {
         AckOutcome::OtherQueue
     } else if held.messages.remove(&lease.message).is_some() {
         AckOutcome::Acked
-    } else if held.exhausted.contains(&lease.message) {
-        AckOutcome::Exhausted
     } else {
-        AckOutcome::AlreadyGone
+        held.departed.get(&lease.message).copied().unwrap_or(AckOutcome::AlreadyGone)
     }
 }
 

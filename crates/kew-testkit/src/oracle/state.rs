@@ -1,12 +1,13 @@
-//! What the oracle remembers: accounts, tokens, and queues with their messages, each in the order of creation.
+//! What the oracle remembers: accounts, tokens, event subscriptions, and queues with their messages, each in the order
+//! of creation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kew_model::{
-    Account, AccountId, Backlog, ContentType, Error, Limits, MessageId, Place, Queue, QueueNumber, Sequence,
-    Timestamp, Token,
+    Account, AccountId, AckOutcome, Backlog, ContentType, Error, Idempotency, Limits, MessageId, Place,
+    Queue, QueueNumber, Sequence, Subscription, Timestamp, Token,
 };
 
 /// Everything.
@@ -14,6 +15,7 @@ use kew_model::{
 pub(super) struct State {
     pub(super) accounts: Vec<Arc<Account>>,
     pub(super) tokens: Vec<Arc<Token>>,
+    pub(super) subscriptions: Vec<Arc<Subscription>>,
     pub(super) queues: Vec<Held>,
     /// Whether something may have become available to pullers since this was last looked at.
     pub(super) news: bool,
@@ -25,9 +27,11 @@ pub(super) struct State {
 pub(super) struct Held {
     pub(super) queue: Queue,
     pub(super) messages: BTreeMap<Sequence, Message>,
-    /// Who left because the last allowed attempt failed.
-    pub(super) exhausted: BTreeSet<Sequence>,
+    /// Who left unacknowledged by itself, and what an ack that comes too late is answered with.
+    pub(super) departed: BTreeMap<Sequence, AckOutcome>,
     pub(super) last_sequence: Sequence,
+    /// The requests that were carried out under an idempotency key, and when; the oldest first.
+    pub(super) requests: Vec<(Timestamp, Idempotency)>,
 }
 
 /// A message that is not gone.
@@ -36,6 +40,10 @@ pub(super) struct Message {
     pub(super) body: Bytes,
     pub(super) content_type: ContentType,
     pub(super) sent_at: Timestamp,
+    /// When it arrived in this queue: its retention counts from here.
+    pub(super) enqueued_at: Timestamp,
+    /// The queue that it was dead-lettered from, if that is how it came here.
+    pub(super) origin: Option<QueueNumber>,
     /// From when on it may be delivered; of no meaning while it is leased.
     pub(super) available_at: Timestamp,
     pub(super) attempts: u16,
@@ -75,7 +83,13 @@ impl State {
 
 impl Held {
     pub(super) fn new(queue: Queue) -> Self {
-        Self { queue, messages: BTreeMap::new(), exhausted: BTreeSet::new(), last_sequence: Sequence(0) }
+        Self {
+            queue,
+            messages: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            last_sequence: Sequence(0),
+            requests: Vec::new(),
+        }
     }
 
     pub(super) fn is_at(&self, place: Place) -> bool {
@@ -92,11 +106,15 @@ impl Held {
         self.messages.insert(self.last_sequence, message);
     }
 
+    /// When the retention of one of its messages ends, by the setting of now.
+    pub(super) fn expires_at(&self, message: &Message) -> Timestamp {
+        message.enqueued_at.after(self.queue.settings.message_retention_period)
+    }
+
     pub(super) fn backlog(&self) -> Backlog {
-        let overhead = u64::from(Limits::MESSAGE_OVERHEAD_BYTES);
         Backlog {
             count: self.messages.len() as u64,
-            bytes: self.messages.values().map(|message| message.body.len() as u64 + overhead).sum(),
+            bytes: self.messages.values().map(Message::accounted_bytes).sum(),
             oldest: self.messages.values().next().map(|message| message.sent_at),
         }
     }
@@ -105,6 +123,10 @@ impl Held {
 impl Message {
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
         self.leased_until.is_none() && self.available_at <= now
+    }
+
+    pub(super) fn accounted_bytes(&self) -> u64 {
+        self.body.len() as u64 + u64::from(Limits::MESSAGE_OVERHEAD_BYTES)
     }
 
     pub(super) fn is_leased_under(&self, fence: u64) -> bool {
