@@ -7,6 +7,7 @@
 //! Invariants: no secret is printed by `Debug` or `Display`, and comparing takes the same time wherever texts differ.
 
 mod admin;
+mod identity;
 
 use core::fmt;
 
@@ -17,6 +18,7 @@ use kew_model::{Chance, SecretHash, TokenId};
 pub use admin::{
     AccountView, AskedToken, NewAccountRequest, NewTokenRequest, TokenView, read_new_account, read_new_token,
 };
+pub use identity::{Identity, MemberAccountView, MembershipView, UserView, VerifiedView, write_verified};
 
 const PREFIX: &str = "kew_";
 /// The length of a legacy key, in characters (spec §1.4).

@@ -25,6 +25,16 @@ pub fn success_of(result: &impl Serialize) -> Vec<u8> {
     success(512, |out| write_result(out, result))
 }
 
+/// A success with something said beside its result (spec §10 C31).
+pub fn success_with_message(result: &impl Serialize, message: &impl Serialize) -> Vec<u8> {
+    let mut out = br#"{"success":true,"errors":[],"messages":["#.to_vec();
+    write_result(&mut out, message);
+    out.extend_from_slice(br#"],"result":"#);
+    write_result(&mut out, result);
+    out.push(b'}');
+    out
+}
+
 /// A success without a result: deletions (spec §10 C23).
 pub fn success_without_result() -> Vec<u8> {
     success(4, |out| out.extend_from_slice(b"null"))

@@ -247,6 +247,23 @@ impl Reader {
         }
     }
 
+    /// A list with a number of items in this range.
+    pub(crate) fn list<'a>(
+        self,
+        field: &'static str,
+        raw: Option<Raw<'a>>,
+        lengths: RangeInclusive<usize>,
+    ) -> Result<Option<Vec<Raw<'a>>>, Fault> {
+        let Some(text) = present(raw) else { return Ok(None) };
+        let items: Vec<Raw<'a>> = serde_json::from_str(text)
+            .map_err(|_| self.refuse(field, format!("{field} must be a list, not {}", shorten(text))))?;
+        if lengths.contains(&items.len()) {
+            return Ok(Some(items));
+        }
+        let (min, max, length) = (lengths.start(), lengths.end(), items.len());
+        Err(self.refuse(field, format!("{field} must hold {min} to {max} items, not {length}")))
+    }
+
     /// An object of its own fields; the default when absent.
     pub(crate) fn object<'a, T: Deserialize<'a> + Default>(
         self,
@@ -255,7 +272,7 @@ impl Reader {
     ) -> Result<T, Fault> {
         let Some(text) = present(raw) else { return Ok(T::default()) };
         serde_json::from_str(text)
-            .map_err(|error| self.refuse(field, format!("{field} must be an object of settings: {error}")))
+            .map_err(|error| self.refuse(field, format!("{field} must be an object: {error}")))
     }
 }
 
