@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kew_journal::{Error, Position, Reader, SegmentId};
 use kew_model::{QueueNumber, Sequence};
 
-use crate::command::{Fetch, Fetched, Locator};
+use crate::command::{Fetch, Fetched, Locator, Purpose};
 use crate::decide::pull::FRAMES_AHEAD;
 use crate::index::SegmentIndex;
 use crate::queue::window::Head;
@@ -47,14 +47,8 @@ impl Archive {
     /// Reads what a shard asked for.
     pub(crate) fn fetch(&self, fetch: Fetch) -> Result<Fetched, Error> {
         match fetch {
-            Fetch::Heads { from, positions } => {
-                // What was asked for may have gone meanwhile, and its segment with it: whoever asked looks again.
-                let heads = match self.heads(from, positions) {
-                    Err(Error::Gone { .. }) => Vec::new(),
-                    heads => heads?,
-                };
-                Ok(Fetched { queue: from.queue, heads, for_window: true })
-            }
+            Fetch::Heads { from, positions } => self.fetch_heads(from, positions, Purpose::Window),
+            Fetch::Oldest { from, positions } => self.fetch_heads(from, positions, Purpose::Oldest),
             Fetch::Messages { queue, messages } => {
                 let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
                 for locator in messages {
@@ -69,9 +63,23 @@ impl Archive {
                         }
                     }
                 }
-                Ok(Fetched { queue, heads: heads.into_values().collect(), for_window: false })
+                Ok(Fetched { queue, heads: heads.into_values().collect(), purpose: Purpose::Messages })
             }
         }
+    }
+
+    /// What was asked for may have gone meanwhile, and its segment with it: whoever asked looks again.
+    fn fetch_heads(
+        &self,
+        from: Locator,
+        positions: Vec<Position>,
+        purpose: Purpose,
+    ) -> Result<Fetched, Error> {
+        let heads = match self.heads(from, positions) {
+            Err(Error::Gone { .. }) => Vec::new(),
+            heads => heads?,
+        };
+        Ok(Fetched { queue: from.queue, heads, purpose })
     }
 
     /// The frame that holds a message.

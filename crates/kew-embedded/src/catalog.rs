@@ -1,4 +1,4 @@
-//! Accounts, tokens and queues by their names: the writer's own copy and the published one that requests read.
+//! Accounts, tokens, queues and event subscriptions by their names: the writer's own copy and the published one that requests read.
 //!
 //! Both are the same structure fed with the same changes: the writer's when a record is applied, the published one
 //! when that record is durable. So what a request sees there has happened for good (contract B2 of `kew_model`).
@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use kew_model::{Account, AccountId, Place, Queue, QueueId, QueueNumber, Token, TokenId};
+use kew_model::{
+    Account, AccountId, Place, Queue, QueueId, QueueNumber, Subscription, SubscriptionId, Token, TokenId,
+};
 
 /// A change to the catalog.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(crate) enum CatalogChange {
     TokenRevoked(TokenId),
     Queue(Arc<Queue>),
     QueueDeleted(QueueNumber),
+    Subscription(Arc<Subscription>),
+    SubscriptionDeleted(AccountId, SubscriptionId),
 }
 
 /// Accounts, tokens and queues.
@@ -30,6 +34,10 @@ pub(crate) struct Catalog {
     queues: BTreeMap<QueueNumber, Arc<Queue>>,
     queue_ids: HashMap<QueueId, QueueNumber>,
     queue_names: HashMap<AccountId, BTreeMap<Box<str>, QueueNumber>>,
+    /// In the order of creation, by account.
+    subscriptions: BTreeMap<(AccountId, u64), Arc<Subscription>>,
+    subscription_places: HashMap<(AccountId, SubscriptionId), u64>,
+    subscriptions_made: u64,
 }
 
 impl Catalog {
@@ -60,6 +68,19 @@ impl Catalog {
                 if let Some(queue) = self.queues.remove(number) {
                     self.queue_ids.remove(&queue.id);
                 }
+            }
+            CatalogChange::Subscription(subscription) => {
+                let Subscription { account, id, .. } = **subscription;
+                let made = &mut self.subscriptions_made;
+                let place = *self.subscription_places.entry((account, id)).or_insert_with(|| {
+                    *made += 1;
+                    *made
+                });
+                self.subscriptions.insert((account, place), Arc::clone(subscription));
+            }
+            CatalogChange::SubscriptionDeleted(account, id) => {
+                let place = self.subscription_places.remove(&(*account, *id));
+                place.map(|place| self.subscriptions.remove(&(*account, place)));
             }
         }
     }
@@ -111,5 +132,19 @@ impl Catalog {
 
     pub(crate) fn queue_named(&self, account: AccountId, name: &str) -> Option<&Arc<Queue>> {
         self.queues.get(self.queue_names.get(&account)?.get(name)?)
+    }
+
+    /// The event subscriptions of an account, in the order of creation.
+    pub(crate) fn subscriptions(&self, account: AccountId) -> impl Iterator<Item = &Arc<Subscription>> {
+        self.subscriptions.range((account, 0)..=(account, u64::MAX)).map(|(_, subscription)| subscription)
+    }
+
+    /// All event subscriptions, in the order of creation within each account.
+    pub(crate) fn all_subscriptions(&self) -> impl ExactSizeIterator<Item = &Arc<Subscription>> {
+        self.subscriptions.values()
+    }
+
+    pub(crate) fn subscription(&self, account: AccountId, id: SubscriptionId) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(&(account, *self.subscription_places.get(&(account, id))?))
     }
 }

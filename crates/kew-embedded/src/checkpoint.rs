@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use kew_journal::{Lsn, SegmentId};
-use kew_model::{Sequence, Timestamp};
+use kew_model::{Idempotency, Sequence, Timestamp};
 
 use crate::catalog::CatalogChange;
 use crate::index::SegmentIndex;
 use crate::queue::QueueState;
 use crate::queue::delays::Delayed;
+use crate::queue::departures::Reason;
 use crate::queue::extents::Extent;
 use crate::queue::runs::{Phase, Run};
 use crate::record::batch::{content_type_code, content_type_of};
@@ -22,7 +23,10 @@ use crate::record::run::{Details, Mask, Span};
 use crate::state::State;
 
 /// The version of a checkpoint's payload that this build writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The first version: without event subscriptions, ages, idempotency keys, and reasons of departures.
+const VERSION_1: u8 = 1;
 
 /// Writes the whole state.
 pub(crate) fn encode(state: &State) -> Vec<u8> {
@@ -34,9 +38,13 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
     put_list(&mut out, state.catalog.accounts(), |out, account| objects::put_account(out, account));
     let tokens: Vec<_> = state.catalog.all_tokens().collect();
     put_list(&mut out, &tokens, |out, token| objects::put_token(out, token));
+    out.put_varint(state.catalog.all_subscriptions().len() as u64);
+    for subscription in state.catalog.all_subscriptions() {
+        objects::put_subscription(&mut out, subscription);
+    }
     out.put_varint(state.queues.len() as u64);
     for queue in state.queues.values() {
-        put_queue(&mut out, queue, state.applied);
+        put_queue(&mut out, queue, state);
     }
     out.put_varint(state.indexes.len() as u64);
     for (segment, index) in &state.indexes {
@@ -49,7 +57,8 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
 /// Reads what [`encode`] wrote.
 pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     let reader = &mut Reader::new(bytes, "checkpoint");
-    if reader.u8()? != VERSION {
+    let version = reader.u8()?;
+    if ![VERSION_1, VERSION].contains(&version) {
         return Err(Malformed("checkpoint version"));
     }
     let mut state = State::default();
@@ -62,8 +71,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     for _ in 0..reader.varint()? {
         state.catalog.apply(&CatalogChange::Token(Arc::new(objects::read_token(reader)?)));
     }
+    if version > VERSION_1 {
+        for _ in 0..reader.varint()? {
+            let subscription = objects::read_subscription(reader)?;
+            state.catalog.apply(&CatalogChange::Subscription(Arc::new(subscription)));
+        }
+    }
     for _ in 0..reader.varint()? {
-        let queue = read_queue(reader)?;
+        let queue = read_queue(reader, version)?;
         let number = queue.object.number;
         for extent in queue.extents.iter().filter(|extent| extent.live > 0) {
             *state.live.entry(extent.segment).or_default() += extent.live;
@@ -84,9 +99,9 @@ fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>,
     items.iter().for_each(|item| put(out, item));
 }
 
-fn put_queue(out: &mut Vec<u8>, queue: &QueueState, applied: Lsn) {
+fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
     objects::put_queue(out, &queue.object);
-    out.put_u64(applied.0);
+    out.put_u64(state.applied.0);
     out.put_u64(queue.next);
     out.put_u64(queue.cursor);
     out.put_u64(queue.in_line);
@@ -114,13 +129,24 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueState, applied: Lsn) {
         out.put_u64(extent.live);
     }
     out.put_varint(queue.departures.iter().len() as u64);
-    for range in queue.departures.iter() {
+    for (range, reason) in queue.departures.iter() {
         out.put_u64(range.first.0);
         out.put_u64(range.count);
+        out.put_u8(match reason {
+            Reason::Exhausted => 0,
+            Reason::RetentionEnded => 1,
+        });
     }
+    out.put_time(queue.aged);
+    let keys: Vec<_> = queue.keys.iter(state.latest).collect();
+    put_list(out, &keys, |out, (at, Idempotency { key, content })| {
+        out.put_time(*at);
+        out.put(key);
+        out.put(content);
+    });
 }
 
-fn read_queue(reader: &mut Reader<'_>) -> Result<QueueState, Malformed> {
+fn read_queue(reader: &mut Reader<'_>, version: u8) -> Result<QueueState, Malformed> {
     let mut queue = QueueState::new(Arc::new(objects::read_queue(reader)?));
     queue.covered = Lsn(reader.u64()?);
     queue.next = reader.u64()?;
@@ -149,7 +175,21 @@ fn read_queue(reader: &mut Reader<'_>) -> Result<QueueState, Malformed> {
         queue.extents.restore(Extent { first, segment, live });
     }
     for _ in 0..reader.varint()? {
-        queue.departures.exhausted(Range { first: Sequence(reader.u64()?), count: reader.u64()? });
+        let range = Range { first: Sequence(reader.u64()?), count: reader.u64()? };
+        let reason = if version == VERSION_1 { 0 } else { reader.u8()? };
+        let reason = match reason {
+            0 => Reason::Exhausted,
+            1 => Reason::RetentionEnded,
+            _ => return Err(reader.malformed()),
+        };
+        queue.departures.note(range, reason);
+    }
+    if version > VERSION_1 {
+        queue.aged = reader.time()?;
+        for _ in 0..reader.varint()? {
+            let at = reader.time()?;
+            queue.keys.insert(Idempotency { key: reader.id()?, content: reader.id()? }, at);
+        }
     }
     Ok(queue)
 }

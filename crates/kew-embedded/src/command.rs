@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kew_journal::{Position, SegmentId};
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue, NewToken,
-    Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Sequence, Settled, Settlement, Timestamp, Token,
-    TokenId,
+    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue,
+    NewSubscription, NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive,
+    Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp,
+    Token, TokenId,
 };
 use tokio::sync::oneshot;
 
@@ -31,6 +32,11 @@ pub(crate) enum Verb {
     Pull { place: Place, pull: Pull },
     Settle { place: Place, settlement: Settlement },
     Extend { place: Place, extend: Extend },
+    Peek { place: Place, peek: Peek },
+    Redrive { place: Place, redrive: Redrive },
+    CreateSubscription { account: AccountId, subscription: NewSubscription },
+    UpdateSubscription { account: AccountId, id: SubscriptionId, change: SubscriptionChange },
+    DeleteSubscription { account: AccountId, id: SubscriptionId },
     Discard { place: Place, messages: Vec<Sequence> },
     Purge { place: Place },
     Backlog { place: Place },
@@ -49,10 +55,19 @@ impl Verb {
                 | Self::Pull { .. }
                 | Self::Settle { .. }
                 | Self::Extend { .. }
+                | Self::Peek { .. }
                 | Self::Discard { .. }
                 | Self::Purge { .. }
                 | Self::Backlog { .. }
         )
+    }
+
+    /// The queue whose available messages the verb goes through in their order.
+    pub(crate) fn takes_from(&self) -> Option<Place> {
+        match self {
+            Self::Pull { place, .. } | Self::Peek { place, .. } | Self::Redrive { place, .. } => Some(*place),
+            _ => None,
+        }
     }
 
     /// The queue that the verb is about.
@@ -62,6 +77,9 @@ impl Verb {
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. }
             | Self::CreateQueue { .. }
+            | Self::CreateSubscription { .. }
+            | Self::UpdateSubscription { .. }
+            | Self::DeleteSubscription { .. }
             | Self::Housekeep => None,
             Self::UpdateQueue { place, .. }
             | Self::DeleteQueue { place }
@@ -72,6 +90,8 @@ impl Verb {
             | Self::Pull { place, .. }
             | Self::Settle { place, .. }
             | Self::Extend { place, .. }
+            | Self::Peek { place, .. }
+            | Self::Redrive { place, .. }
             | Self::Discard { place, .. }
             | Self::Purge { place }
             | Self::Backlog { place } => Some(*place),
@@ -98,6 +118,11 @@ pub(crate) enum Reply {
     Queue(Arc<Queue>),
     Consumer(Arc<Consumer>),
     Backlog(BacklogSeen),
+    /// The backlog as it is, for a push that had been carried out before.
+    Repeated(BacklogSeen),
+    Subscription(Arc<Subscription>),
+    Peeked(Picks),
+    Redriven(Redriven),
     Pulled(BacklogSeen, Picks),
     Settled(Settled),
     Extended(Extended),
@@ -110,6 +135,11 @@ pub(crate) struct BacklogSeen {
     pub(crate) count: u64,
     pub(crate) bytes: u64,
     pub(crate) oldest: OldestSeen,
+}
+
+impl BacklogSeen {
+    /// For an answer that shows none.
+    pub(crate) const NOT_ASKED: Self = Self { count: 0, bytes: 0, oldest: OldestSeen::None };
 }
 
 /// When the oldest message was published.
@@ -169,6 +199,8 @@ pub(crate) enum Source {
 pub(crate) enum Fetch {
     /// The next frames of a queue from a message on.
     Heads { from: Locator, positions: Vec<Position> },
+    /// The oldest frames of a queue, from a message on.
+    Oldest { from: Locator, positions: Vec<Position> },
     /// The frames of these messages.
     Messages { queue: QueueNumber, messages: Vec<Locator> },
 }
@@ -178,8 +210,18 @@ pub(crate) enum Fetch {
 pub(crate) struct Fetched {
     pub(crate) queue: QueueNumber,
     pub(crate) heads: Vec<Head>,
-    /// Whether they go into the queue's window, or answer [`Fetch::Messages`].
-    pub(crate) for_window: bool,
+    pub(crate) purpose: Purpose,
+}
+
+/// What frames were read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To go into the queue's window.
+    Window,
+    /// To tell how old the queue's oldest messages are.
+    Oldest,
+    /// To answer [`Fetch::Messages`].
+    Messages,
 }
 
 /// What comes to a shard.

@@ -2,14 +2,18 @@
 //! verb out. They never change the state: applying the frame does, live as in replay.
 
 pub(crate) mod access;
+pub(crate) mod aging;
 pub(crate) mod consumers;
 pub(crate) mod discard;
 pub(crate) mod due;
 pub(crate) mod merge;
+pub(crate) mod peek;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod queues;
+pub(crate) mod redrive;
 pub(crate) mod settle;
+pub(crate) mod subscriptions;
 
 use kew_journal::FrameBuffer;
 use kew_model::{Error, Place, QueueNumber, Timestamp};
@@ -33,6 +37,8 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// The queue's backlog as it is then.
     Backlog(QueueNumber),
+    /// As [`Outcome::Backlog`], for a push that was carried out before.
+    Repeated(QueueNumber),
     /// These messages and the queue's backlog.
     Pulled(QueueNumber, Picks),
 }

@@ -208,7 +208,7 @@ impl Driver {
         let (_, next) = self.shard.availability(&watched, now, now);
         let checkpoint = (self.shard.journal.log_bytes_since_checkpoint() > 0)
             .then(|| self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms)));
-        let wake = [self.shard.next_deadline(), next, checkpoint].into_iter().flatten().min();
+        let wake = [self.shard.next_due(), next, checkpoint].into_iter().flatten().min();
         let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
         let mark = self.progress.unmarked.then_some(IDLE);
         [wait, mark].into_iter().flatten().min()

@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
-    NewConsumer, NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange, Sequence,
-    Settled, Settlement, Token, TokenId,
+    NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch, Pushed,
+    Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange,
+    SubscriptionId, Token, TokenId,
 };
 use tokio::sync::oneshot;
 
@@ -157,11 +158,15 @@ impl Embedded {
         }
     }
 
-    async fn one_backlog(&self, verb: Verb) -> Result<Backlog, Error> {
+    async fn one_subscription(&self, verb: Verb) -> Result<Arc<Subscription>, Error> {
         match self.ask(verb).await? {
-            Reply::Backlog(seen) => Ok(self.build(seen, Picks::default()).await?.backlog),
+            Reply::Subscription(subscription) => Ok(subscription),
             other => Err(unexpected(&other)),
         }
+    }
+
+    async fn backlog_of(&self, seen: BacklogSeen) -> Result<Backlog, Error> {
+        Ok(self.build(seen, Picks::default()).await?.backlog)
     }
 }
 
@@ -172,6 +177,9 @@ fn waiting_bytes(verb: &Verb) -> usize {
         Verb::Settle { settlement, .. } => (settlement.acks.len() + settlement.retries.len()) * 40,
         Verb::Extend { extend, .. } => extend.leases.len() * 24,
         Verb::Discard { messages, .. } => messages.len() * 8,
+        Verb::CreateSubscription { subscription, .. } => {
+            subscription.events.iter().map(|event| event.len() + 24).sum::<usize>() + subscription.name.len()
+        }
         _ => 0,
     }
 }
@@ -267,8 +275,44 @@ impl Broker for Embedded {
         Box::pin(self.done(Verb::DeleteConsumer { place, id }))
     }
 
+    fn create_subscription(
+        &self,
+        account: AccountId,
+        subscription: NewSubscription,
+    ) -> Answer<'_, Arc<Subscription>> {
+        Box::pin(self.one_subscription(Verb::CreateSubscription { account, subscription }))
+    }
+
+    fn subscriptions(&self, account: AccountId) -> Vec<Arc<Subscription>> {
+        self.catalog().subscriptions(account).cloned().collect()
+    }
+
+    fn subscription(&self, account: AccountId, id: SubscriptionId) -> Option<Arc<Subscription>> {
+        self.catalog().subscription(account, id).cloned()
+    }
+
+    fn update_subscription(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        change: SubscriptionChange,
+    ) -> Answer<'_, Arc<Subscription>> {
+        Box::pin(self.one_subscription(Verb::UpdateSubscription { account, id, change }))
+    }
+
+    fn delete_subscription(&self, account: AccountId, id: SubscriptionId) -> Answer<'_, Arc<Subscription>> {
+        Box::pin(self.one_subscription(Verb::DeleteSubscription { account, id }))
+    }
+
     fn push(&self, place: Place, batch: PushBatch) -> Answer<'_, Pushed> {
-        Box::pin(async move { Ok(Pushed { backlog: self.one_backlog(Verb::Push { place, batch }).await? }) })
+        Box::pin(async move {
+            let (seen, repeated) = match self.ask(Verb::Push { place, batch }).await? {
+                Reply::Backlog(seen) => (seen, false),
+                Reply::Repeated(seen) => (seen, true),
+                other => return Err(unexpected(&other)),
+            };
+            Ok(Pushed { backlog: self.backlog_of(seen).await?, repeated })
+        })
     }
 
     fn pull(&self, place: Place, pull: Pull) -> Answer<'_, Pulled> {
@@ -298,6 +342,24 @@ impl Broker for Embedded {
         })
     }
 
+    fn peek(&self, place: Place, peek: Peek) -> Answer<'_, Peeked> {
+        Box::pin(async move {
+            match self.ask(Verb::Peek { place, peek }).await? {
+                Reply::Peeked(picks) => Ok(Peeked::from(self.build(BacklogSeen::NOT_ASKED, picks).await?)),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn redrive(&self, place: Place, redrive: Redrive) -> Answer<'_, Redriven> {
+        Box::pin(async move {
+            match self.ask(Verb::Redrive { place, redrive }).await? {
+                Reply::Redriven(redriven) => Ok(redriven),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
     fn discard(&self, place: Place, messages: Vec<Sequence>) -> Answer<'_, Vec<bool>> {
         Box::pin(async move {
             match self.ask(Verb::Discard { place, messages }).await? {
@@ -312,7 +374,12 @@ impl Broker for Embedded {
     }
 
     fn backlog(&self, place: Place) -> Answer<'_, Backlog> {
-        Box::pin(self.one_backlog(Verb::Backlog { place }))
+        Box::pin(async move {
+            match self.ask(Verb::Backlog { place }).await? {
+                Reply::Backlog(seen) => self.backlog_of(seen).await,
+                other => Err(unexpected(&other)),
+            }
+        })
     }
 
     fn changed(&self, place: Place) -> Change {

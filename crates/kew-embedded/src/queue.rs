@@ -15,6 +15,7 @@ pub(crate) mod delays;
 pub(crate) mod departures;
 pub(crate) mod extents;
 pub(crate) mod gone;
+pub(crate) mod keys;
 pub(crate) mod runs;
 pub(crate) mod window;
 
@@ -24,13 +25,15 @@ use bytes::Bytes;
 use kew_journal::{Lsn, Position, SegmentId};
 use kew_model::{Limits, Queue, Sequence, Timestamp};
 
+use crate::record::Aged;
 use crate::record::batch::Batch;
 use crate::record::ranges::{Range, Ranges};
 use crate::record::run::{DetailsBuilder, Mask, Origin, PickedRun, Span};
 use delays::Delays;
-use departures::Departures;
+use departures::{Departures, Reason};
 use extents::Extents;
 use gone::Gone;
+use keys::Keys;
 use runs::{Phase, Run, Runs};
 use window::{Head, Window};
 
@@ -52,6 +55,9 @@ pub(crate) struct QueueState {
     pub(crate) delays: Delays,
     pub(crate) extents: Extents,
     pub(crate) departures: Departures,
+    pub(crate) keys: Keys,
+    /// No message that is left came into the queue before this time.
+    pub(crate) aged: Timestamp,
     pub(crate) window: Window,
     /// Frames up to this one are in the checkpoint that this queue was read from; replay skips them.
     pub(crate) covered: Lsn,
@@ -80,6 +86,8 @@ impl QueueState {
             delays: Delays::default(),
             extents: Extents::default(),
             departures: Departures::default(),
+            keys: Keys::default(),
+            aged: Timestamp::default(),
             window: Window::default(),
             covered: Lsn::NONE,
         }
@@ -88,6 +96,10 @@ impl QueueState {
     /// Messages came, by a push or a move.
     pub(crate) fn arrive(&mut self, batch: &Batch<'_>, arrival: Arrival<'_>) {
         let count = u64::from(batch.count);
+        let mut messages = batch.messages();
+        if let Some(first) = messages.next().filter(|_| self.backlog_count == 0) {
+            self.aged = first.enqueued_at;
+        }
         // The window may go on with this frame only if it holds all that stands before it in line.
         let continues = self.in_line == 0 || self.window.end() == Some(batch.first.0);
         if self.in_line == 0 {
@@ -208,7 +220,7 @@ impl QueueState {
     /// Exhausted messages left.
     pub(crate) fn bury(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
         self.remove_delivered(messages, left);
-        messages.iter().for_each(|range| self.departures.exhausted(range));
+        messages.iter().for_each(|range| self.departures.note(range, Reason::Exhausted));
     }
 
     /// Messages were deleted by name.
@@ -240,6 +252,34 @@ impl QueueState {
         self.backlog_count = 0;
         self.backlog_bytes = 0;
         self.settle_cursor();
+    }
+
+    /// The oldest messages were looked at: those before a sequence are gone.
+    pub(crate) fn age(&mut self, aged: &Aged, left: &mut dyn FnMut(SegmentId, u64)) {
+        let before = aged.before.0;
+        let (mut count, mut bytes) = (aged.in_line, aged.bytes);
+        for piece in self.runs.take_below(before) {
+            count += piece.mask.count();
+            bytes += piece.accounted_bytes();
+            for range in stretches(piece.first, piece.mask) {
+                self.departures.note(range, Reason::RetentionEnded);
+            }
+        }
+        for entry in self.delays.take_below(before) {
+            let lengths = (entry.first..entry.first + u64::from(entry.count))
+                .filter(|sequence| !self.gone.contains(*sequence))
+                .map(|_| entry.span.accounted_bytes());
+            count += lengths.clone().count() as u64;
+            bytes += lengths.sum::<u64>();
+        }
+        self.in_line -= aged.in_line;
+        self.backlog_count -= count;
+        self.backlog_bytes -= bytes;
+        let gone = &self.gone;
+        self.extents.expire(before, |from, to| (to - from) - gone.count(from, to), left);
+        self.gone.raise(before);
+        self.aged = aged.oldest;
+        self.settle_floor();
     }
 
     /// Messages are gone: what lies below the floor is forgotten.
@@ -276,6 +316,12 @@ impl QueueState {
             }
             None => Oldest::Unread(sequence),
         }
+    }
+
+    /// When the oldest message may be too old, at the earliest; `None` when there is no message.
+    pub(crate) fn expiry(&self) -> Option<Timestamp> {
+        let period = self.object.settings.message_retention_period;
+        (self.backlog_count > 0).then(|| self.aged.after(period))
     }
 
     /// The first time after `since` at which messages become available; `None` when time alone makes none available.

@@ -13,7 +13,9 @@ pub(crate) mod objects;
 pub(crate) mod ranges;
 pub(crate) mod run;
 
-use kew_model::{Account, AccountId, Queue, QueueNumber, Sequence, Timestamp, Token, TokenId};
+use kew_model::{
+    Account, AccountId, Queue, QueueNumber, Sequence, Subscription, SubscriptionId, Timestamp, Token, TokenId,
+};
 
 use batch::Batch;
 use codec::{Malformed, Reader, Write};
@@ -62,6 +64,26 @@ pub(crate) enum Record<'a> {
     TokenPut(Box<Token>),
     /// A token is gone.
     TokenRevoked { account: AccountId, token: TokenId },
+    /// An event subscription is created or changed.
+    SubscriptionPut(Box<Subscription>),
+    /// An event subscription is gone.
+    SubscriptionDeleted { account: AccountId, subscription: SubscriptionId },
+    /// The retention of the messages before a sequence is over, or the age of the oldest message became known.
+    Aged(Aged),
+}
+
+/// What a look at a queue's oldest messages found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Aged {
+    pub(crate) queue: QueueNumber,
+    /// All messages before this one are gone.
+    pub(crate) before: Sequence,
+    /// How many of those that go now were in line: never delivered and not held back.
+    pub(crate) in_line: u64,
+    /// What these counted for in the backlog, in bytes.
+    pub(crate) bytes: u64,
+    /// No message that is left came into the queue before this time.
+    pub(crate) oldest: Timestamp,
 }
 
 impl Record<'_> {
@@ -82,6 +104,9 @@ impl Record<'_> {
             Self::AccountPut(_) => 13,
             Self::TokenPut(_) => 14,
             Self::TokenRevoked { .. } => 15,
+            Self::SubscriptionPut(_) => 16,
+            Self::SubscriptionDeleted { .. } => 17,
+            Self::Aged(_) => 18,
         }
     }
 }
@@ -150,6 +175,18 @@ impl<'a> FrameWriter<'a> {
             Record::TokenRevoked { account, token } => {
                 out.put(&account.0);
                 out.put(&token.0);
+            }
+            Record::SubscriptionPut(subscription) => objects::put_subscription(out, subscription),
+            Record::SubscriptionDeleted { account, subscription } => {
+                out.put(&account.0);
+                out.put(&subscription.0);
+            }
+            Record::Aged(aged) => {
+                out.put_u32(aged.queue.0);
+                out.put_u64(aged.before.0);
+                out.put_u64(aged.in_line);
+                out.put_u64(aged.bytes);
+                out.put_time(aged.oldest);
             }
         });
     }
@@ -241,6 +278,18 @@ fn read_body(kind: u8, body: &[u8], at: Timestamp) -> Result<Record<'_>, Malform
         13 => Record::AccountPut(objects::read_account(reader)?),
         14 => Record::TokenPut(Box::new(objects::read_token(reader)?)),
         15 => Record::TokenRevoked { account: AccountId(reader.id()?), token: TokenId(reader.id()?) },
+        16 => Record::SubscriptionPut(Box::new(objects::read_subscription(reader)?)),
+        17 => Record::SubscriptionDeleted {
+            account: AccountId(reader.id()?),
+            subscription: SubscriptionId(reader.id()?),
+        },
+        18 => Record::Aged(Aged {
+            queue: QueueNumber(reader.u32()?),
+            before: Sequence(reader.u64()?),
+            in_line: reader.u64()?,
+            bytes: reader.u64()?,
+            oldest: reader.time()?,
+        }),
         _ => return Err(Malformed("record of a kind that this version does not know")),
     };
     if reader.is_empty() { Ok(record) } else { Err(Malformed("record with bytes to spare")) }

@@ -13,13 +13,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
-use kew_model::{AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueNumber, Timestamp};
+use kew_model::{
+    AccountId, Chance, ConsumerId, Error, MessageId, Place, QueueId, QueueNumber, SubscriptionId, Timestamp,
+};
 
-use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
+use crate::command::{
+    BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Purpose, Reply, ReplyTo, Verb,
+};
 use crate::decide::discard::Loaded;
 use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
 use crate::decide::{
-    Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle,
+    Decided, Decision, Outcome, Undecided, access, aging, consumers, discard, locate, peek, pull, push,
+    queues, redrive, settle, subscriptions,
 };
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
@@ -61,7 +66,9 @@ pub(crate) struct Shard {
     message_waits: Vec<(QueueNumber, Command)>,
     /// The burial that waits for bodies to be read.
     burial: Option<Burial>,
-    /// Verbs that wait for the burial's end.
+    /// Queues whose oldest frames are being read to tell how old they are.
+    aging: BTreeSet<QueueNumber>,
+    /// Verbs that wait for the end of a burial or of such a look.
     deferred: VecDeque<Command>,
     pub(crate) no_space: Option<NoSpace>,
     answers: Vec<(ReplyTo, Result<Reply, Error>)>,
@@ -79,6 +86,7 @@ impl Shard {
             line_waits: BTreeMap::new(),
             message_waits: Vec::new(),
             burial: None,
+            aging: BTreeSet::new(),
             deferred: VecDeque::new(),
             no_space: None,
             answers: Vec::new(),
@@ -112,9 +120,11 @@ impl Shard {
         })
     }
 
-    /// When the next lease ends.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.next_deadline().map(|(deadline, _)| deadline)
+    /// When time next brings something: a lease that ends, or a message that may be too old.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let mut ends = self.state.deadlines().filter(|(_, number)| !self.aging.contains(number));
+        let mut expiries = self.state.expiries().filter(|(_, number)| !self.may_not_look(*number));
+        [ends.next(), expiries.next()].into_iter().flatten().map(|(at, _)| at).min()
     }
 
     /// Everybody who waits for an answer, when there will be none.
@@ -126,12 +136,64 @@ impl Shard {
         answered.chain(commands.map(|command| command.reply_to))
     }
 
-    /// Does what time brings, and what it entails.
+    /// Does what time brings, and what it entails. Within a queue it is done in the order of time, and at one time a
+    /// message is too old before its lease ends; queues do not wait for each other.
     fn due(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        while let Some(frame) = end_leases(&self.state, now) {
-            self.commit(frame)?;
+        loop {
+            if let Some(number) = self.next_look(now) {
+                self.look(number, &Loaded::new(), now)?;
+            } else if let Some(frame) = self.next_end(now) {
+                self.commit(frame)?;
+            } else if self.burial.is_none() && !self.state.exhausted.is_empty() {
+                self.bury(Loaded::new(), now)?;
+            } else {
+                return Ok(());
+            }
         }
-        if self.burial.is_some() { Ok(()) } else { self.bury(Loaded::new(), now) }
+    }
+
+    /// The queue that is to be looked at next for messages that are too old.
+    fn next_look(&self, now: Timestamp) -> Option<QueueNumber> {
+        let mut due = self.state.expiries().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
+        due.find(|number| self.is_look_due(*number, now))
+    }
+
+    fn is_look_due(&self, number: QueueNumber, now: Timestamp) -> bool {
+        let goes_first = |at: &Timestamp| self.state.deadline(number).is_none_or(|deadline| *at <= deadline);
+        let expiry = self.state.expiry(number).filter(|at| *at <= now);
+        expiry.is_some_and(|at| goes_first(&at)) && !self.may_not_look(number)
+    }
+
+    /// Whether a look at a queue's oldest messages must wait: until its frames are read, and until its exhausted messages
+    /// have left, which they did at the moment they were exhausted.
+    fn may_not_look(&self, number: QueueNumber) -> bool {
+        self.aging.contains(&number) || self.state.exhausted.contains(&number)
+    }
+
+    /// The frame that ends the next leases.
+    fn next_end(&self, now: Timestamp) -> Option<FrameBuffer> {
+        let mut due = self.state.deadlines().take_while(|(at, _)| *at <= now);
+        let next = due.find(|(at, number)| self.state.expiry(*number).is_none_or(|expiry| *at < expiry))?;
+        end_leases(&self.state, next, now)
+    }
+
+    /// Looks how old the oldest messages of a queue are, and lets go those that are too old.
+    fn look(
+        &mut self,
+        number: QueueNumber,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), kew_journal::Error> {
+        let horizon = self.state.deadline(number).map_or(now, |deadline| deadline.min(now));
+        match aging::look(&self.state, number, loaded, horizon, now) {
+            Ok(frame) => self.commit(frame).map(|_| ()),
+            Err(Undecided::Needs(fetch)) => {
+                self.fetches.push(fetch);
+                self.aging.insert(number);
+                Ok(())
+            }
+            Err(Undecided::Refused(error)) => Err(broken(&error.to_string())),
+        }
     }
 
     /// Carries out burials until none is left or one needs something read.
@@ -169,14 +231,18 @@ impl Shard {
     /// D3. Verbs that create or change queues wait as well, since a burial may make one, or look for one by its name;
     /// those on accounts and tokens never do.
     fn must_wait(&self, command: &Command) -> bool {
+        let place = command.verb.place();
+        let queue = place.and_then(|place| self.state.catalog.queue(place));
+        if queue.is_some_and(|queue| self.aging.contains(&queue.number)) {
+            return true;
+        }
         if self.burial.is_none() {
             return false;
         }
         if command.verb.concerns_queues() {
             return true;
         }
-        let place = command.verb.place();
-        let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return false };
+        let Some(queue) = queue else { return false };
         let exhausted = &self.state.exhausted;
         exhausted.contains(&queue.number)
             || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
@@ -188,8 +254,8 @@ impl Shard {
         loaded: &Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
-        if let (Verb::Pull { place, .. }, false) = (&command.verb, self.line_waits.is_empty()) {
-            let number = self.state.catalog.queue(*place).map(|queue| queue.number);
+        if let (Some(place), false) = (command.verb.takes_from(), self.line_waits.is_empty()) {
+            let number = self.state.catalog.queue(place).map(|queue| queue.number);
             if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {
                 waits.push_back(command);
                 return Ok(());
@@ -215,30 +281,37 @@ impl Shard {
                 self.line_waits.entry(from.queue).or_default().push_back(command);
             }
             Fetch::Messages { queue, .. } => self.message_waits.push((*queue, command)),
+            Fetch::Oldest { .. } => unreachable!("only a look at the oldest messages asks for them"),
         }
         self.fetches.push(fetch);
     }
 
     fn verb(&mut self, verb: &Verb, loaded: &Loaded, now: Timestamp) -> Decided {
+        if let Some(place) = verb.takes_from() {
+            self.prepare_line(place, now);
+        }
         let state = &self.state;
         let chance = &self.chance;
         match verb {
-            Verb::Push { place, batch } => match self.no_space {
-                Some(NoSpace { free_bytes, needed_bytes }) => {
-                    Err(Error::StorageFull { free_bytes, needed_bytes }.into())
-                }
-                None => push::push(state, *place, batch, MessageId(chance.id()), now),
-            },
-            Verb::Pull { place, pull: terms } => {
-                if let Some(queue) = state.catalog.queue(*place) {
-                    let number = queue.number;
-                    let used = self.steps;
-                    self.state.queues.entry(number).and_modify(|queue| {
-                        queue.delays.prepare(now);
-                        queue.window.used = used;
-                    });
-                }
-                pull::pull(&self.state, *place, *terms, now)
+            Verb::Push { place, batch } => {
+                let decision = push::push(state, *place, batch, MessageId(chance.id()), now)?;
+                self.needs_space(decision)
+            }
+            Verb::Pull { place, pull: terms } => pull::pull(state, *place, *terms, now),
+            Verb::Peek { place, peek: terms } => peek::peek(state, *place, *terms, now),
+            Verb::Redrive { place, redrive: terms } => {
+                let bytes = burial_bytes(self.journal.largest_payload());
+                self.needs_space(redrive::redrive(state, *place, *terms, loaded, bytes, now)?)
+            }
+            Verb::CreateSubscription { account, subscription } => {
+                let drawn = SubscriptionId(chance.id());
+                subscriptions::create_subscription(state, *account, subscription, drawn, now)
+            }
+            Verb::UpdateSubscription { account, id, change } => {
+                subscriptions::update_subscription(state, *account, *id, change, now)
+            }
+            Verb::DeleteSubscription { account, id } => {
+                subscriptions::delete_subscription(state, *account, *id, now)
             }
             Verb::Settle { place, settlement } => settle::settle(state, *place, settlement, now),
             Verb::Extend { place, extend } => settle::extend(state, *place, extend, now),
@@ -270,6 +343,26 @@ impl Shard {
         }
     }
 
+    /// Puts the delayed messages of a queue in order as far as they are due, and its window in use.
+    fn prepare_line(&mut self, place: Place, now: Timestamp) {
+        let Some(number) = self.state.catalog.queue(place).map(|queue| queue.number) else { return };
+        let used = self.steps;
+        self.state.queues.entry(number).and_modify(|queue| {
+            queue.delays.prepare(now);
+            queue.window.used = used;
+        });
+    }
+
+    /// Refuses what would write messages while the volume is nearly full.
+    fn needs_space(&self, decision: Decision) -> Decided {
+        match self.no_space.filter(|_| decision.frame.is_some()) {
+            Some(NoSpace { free_bytes, needed_bytes }) => {
+                Err(Error::StorageFull { free_bytes, needed_bytes }.into())
+            }
+            None => Ok(decision),
+        }
+    }
+
     /// Refuses what no segment of this store can hold, now or as a dead letter, which only a store of small segments
     /// meets.
     fn too_large(&self, decision: &Decision) -> Option<Error> {
@@ -287,6 +380,7 @@ impl Shard {
         Ok(match decision.outcome {
             Outcome::Reply(reply) => reply,
             Outcome::Backlog(number) => Reply::Backlog(self.backlog(number)),
+            Outcome::Repeated(number) => Reply::Repeated(self.backlog(number)),
             Outcome::Pulled(number, mut picks) => {
                 picks.fence = lsn.0;
                 Reply::Pulled(self.backlog(number), picks)
@@ -334,7 +428,7 @@ impl Shard {
     /// Frames that were asked for are here.
     fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Result<(), kew_journal::Error> {
         let number = fetched.queue;
-        if fetched.for_window {
+        if fetched.purpose == Purpose::Window {
             self.extend_window(number, fetched);
             for command in self.line_waits.remove(&number).unwrap_or_default() {
                 self.take(command, now)?;
@@ -342,6 +436,14 @@ impl Shard {
             return Ok(());
         }
         let loaded: Loaded = fetched.heads.into_iter().map(|head| (head.first, head)).collect();
+        if fetched.purpose == Purpose::Oldest {
+            self.aging.remove(&number);
+            if self.is_look_due(number, now) {
+                self.look(number, &loaded, now)?;
+            }
+            self.due(now)?;
+            return self.resume(now);
+        }
         if self.burial.as_ref().is_some_and(|burial| burial.source == number) {
             self.bury(loaded, now)?;
             return self.resume(now);
@@ -370,11 +472,8 @@ impl Shard {
         self.state.window_bytes += queue.window.bytes();
     }
 
-    /// Goes on with the verbs that waited for a burial.
+    /// Goes on with the verbs that waited; those that still must do so again, in their order.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        if self.burial.is_some() {
-            return Ok(());
-        }
         for command in core::mem::take(&mut self.deferred) {
             self.take(command, now)?;
         }

@@ -47,6 +47,9 @@ pub(crate) struct State {
     /// Each queue's earliest end of a lease.
     deadlines: BTreeSet<(Timestamp, QueueNumber)>,
     deadline_of: BTreeMap<QueueNumber, Timestamp>,
+    /// When each queue's oldest message may be too old, at the earliest.
+    expiries: BTreeSet<(Timestamp, QueueNumber)>,
+    expiry_of: BTreeMap<QueueNumber, Timestamp>,
     /// Queues with exhausted messages that have not left yet.
     pub(crate) exhausted: BTreeSet<QueueNumber>,
     /// Payload bytes that the windows of all queues hold.
@@ -71,7 +74,7 @@ impl State {
         let (at, records) = read_frame(frame.payload)?;
         self.latest = self.latest.max(at);
         for placed in &records {
-            self.apply_record(placed, &frame)?;
+            self.apply_record(placed, &frame, at)?;
         }
         self.applied = frame.lsn;
         #[cfg(feature = "test-util")]
@@ -84,10 +87,15 @@ impl State {
         core::mem::take(&mut self.effects)
     }
 
-    fn apply_record(&mut self, placed: &Placed<'_>, frame: &Applied<'_>) -> Result<(), Malformed> {
+    fn apply_record(
+        &mut self,
+        placed: &Placed<'_>,
+        frame: &Applied<'_>,
+        at: Timestamp,
+    ) -> Result<(), Malformed> {
         let lsn = frame.lsn;
         match &placed.record {
-            Record::Pushed(batch) | Record::Moved(batch) => self.arrive(batch, placed.start, frame)?,
+            Record::Pushed(batch) | Record::Moved(batch) => self.arrive(batch, placed.start, frame, at)?,
             Record::Leased { queue, deadline, runs } => {
                 self.change(*queue, lsn, |queue, _| queue.lease(runs, *deadline, lsn.0));
             }
@@ -120,6 +128,15 @@ impl State {
             }
             Record::TokenPut(token) => self.catalog_change(CatalogChange::Token(Arc::new((**token).clone()))),
             Record::TokenRevoked { token, .. } => self.catalog_change(CatalogChange::TokenRevoked(*token)),
+            Record::SubscriptionPut(subscription) => {
+                self.catalog_change(CatalogChange::Subscription(Arc::new((**subscription).clone())));
+            }
+            Record::SubscriptionDeleted { account, subscription } => {
+                self.catalog_change(CatalogChange::SubscriptionDeleted(*account, *subscription));
+            }
+            Record::Aged(aged) => {
+                self.change(aged.queue, lsn, |queue, left| queue.age(aged, left));
+            }
         }
         Ok(())
     }
@@ -139,7 +156,13 @@ impl State {
         self.watch_times(number);
     }
 
-    fn arrive(&mut self, batch: &Batch<'_>, record_start: u32, frame: &Applied<'_>) -> Result<(), Malformed> {
+    fn arrive(
+        &mut self,
+        batch: &Batch<'_>,
+        record_start: u32,
+        frame: &Applied<'_>,
+        at: Timestamp,
+    ) -> Result<(), Malformed> {
         let number = batch.queue;
         let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < frame.lsn) else {
             return Ok(());
@@ -147,9 +170,16 @@ impl State {
         if batch.first.0 != queue.next {
             return Err(Malformed("messages out of sequence"));
         }
+        let was_empty = queue.backlog_count == 0;
         self.window_bytes -= queue.window.bytes();
         queue.arrive(batch, Arrival { position: frame.position, payload: frame.shared, record_start });
         self.window_bytes += queue.window.bytes();
+        if let Some(idempotency) = batch.idempotency() {
+            queue.keys.insert(idempotency, at);
+        }
+        if was_empty {
+            self.watch_times(number);
+        }
         let segment = frame.position.segment;
         *self.live.entry(segment).or_default() += u64::from(batch.count);
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
@@ -166,6 +196,7 @@ impl State {
             return;
         }
         queue.object = Arc::clone(&object);
+        self.watch_times(number);
         self.effects.available.insert(number);
         self.catalog_change(CatalogChange::Queue(object));
     }
@@ -187,18 +218,13 @@ impl State {
         self.effects.catalog.push(change);
     }
 
-    /// Keeps the earliest end of a lease and the exhausted of a queue in sight of the whole store.
+    /// Keeps the earliest end of a lease, the oldest message and the exhausted of a queue in sight of the whole store.
     pub(crate) fn watch_times(&mut self, number: QueueNumber) {
+        let expiry = self.queues.get(&number).and_then(QueueState::expiry);
+        keep_time(&mut self.expiries, &mut self.expiry_of, number, expiry);
         let runs = self.queues.get(&number).map(|queue| &queue.runs);
         let deadline = runs.and_then(|runs| runs.next(Phase::Leased));
-        let old = match deadline {
-            Some(deadline) => self.deadline_of.insert(number, deadline),
-            None => self.deadline_of.remove(&number),
-        };
-        if old != deadline {
-            old.map(|old| self.deadlines.remove(&(old, number)));
-            deadline.map(|deadline| self.deadlines.insert((deadline, number)));
-        }
+        keep_time(&mut self.deadlines, &mut self.deadline_of, number, deadline);
         if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
             self.exhausted.insert(number);
         } else {
@@ -206,9 +232,22 @@ impl State {
         }
     }
 
-    /// The earliest end of a lease anywhere, and whose.
-    pub(crate) fn next_deadline(&self) -> Option<(Timestamp, QueueNumber)> {
-        self.deadlines.first().copied()
+    /// Each queue's earliest end of a lease, the earliest first.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
+        self.deadlines.iter().copied()
+    }
+
+    pub(crate) fn deadline(&self, number: QueueNumber) -> Option<Timestamp> {
+        self.deadline_of.get(&number).copied()
+    }
+
+    pub(crate) fn expiry(&self, number: QueueNumber) -> Option<Timestamp> {
+        self.expiry_of.get(&number).copied()
+    }
+
+    /// Queues whose oldest message may be too old, and since when, the earliest first.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
+        self.expiries.iter().copied()
     }
 
     /// Segments in which no message lives, of those that ever held one.
@@ -240,6 +279,23 @@ impl State {
         assert_eq!(live, self.live, "S3");
         let windows: usize = self.queues.values().map(|queue| queue.window.bytes()).sum();
         assert_eq!(windows, self.window_bytes, "the windows' bytes");
+    }
+}
+
+/// Notes a queue's time in an order over all queues.
+fn keep_time(
+    order: &mut BTreeSet<(Timestamp, QueueNumber)>,
+    known: &mut BTreeMap<QueueNumber, Timestamp>,
+    number: QueueNumber,
+    time: Option<Timestamp>,
+) {
+    let old = match time {
+        Some(time) => known.insert(number, time),
+        None => known.remove(&number),
+    };
+    if old != time {
+        old.map(|old| order.remove(&(old, number)));
+        time.map(|time| order.insert((time, number)));
     }
 }
 

@@ -22,9 +22,12 @@ use crate::state::State;
 /// The most leases that one frame ends.
 const ENDED_PER_FRAME: usize = 10_000;
 
-/// A frame that ends leases whose time has come; `None` when there is none.
-pub(crate) fn end_leases(state: &State, now: Timestamp) -> Option<FrameBuffer> {
-    let (deadline, number) = state.next_deadline().filter(|(deadline, _)| *deadline <= now)?;
+/// A frame that ends the leases of a queue that end at a moment.
+pub(crate) fn end_leases(
+    state: &State,
+    (deadline, number): (Timestamp, QueueNumber),
+    now: Timestamp,
+) -> Option<FrameBuffer> {
     let queue = state.queues.get(&number)?;
     let mut returned = Ranges::default();
     let mut exhausted = Ranges::default();

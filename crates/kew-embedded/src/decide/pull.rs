@@ -1,10 +1,12 @@
 //! Pull: lease the oldest available messages.
 
-use kew_model::{ConsumerKind, ContentType, Error, Limits, Place, Pull, Timestamp};
+use kew_journal::Position;
+use kew_model::{ConsumerKind, ContentType, Error, Limits, Place, Pull, Sequence, Timestamp};
 
 use super::merge::{Candidate, Merge};
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Pick, Picks, Source};
+use crate::command::{Fetch, Locator, Pick, Picks, Source};
+use crate::index::Entry;
 use crate::queue::QueueState;
 use crate::record::Record;
 use crate::record::run::{DetailsBuilder, Mask, Origin, PickedRun, RUN_WIDTH};
@@ -15,11 +17,30 @@ pub(crate) fn pull(state: &State, place: Place, pull: Pull, now: Timestamp) -> D
     let queue = queue_at(state, place)?;
     let number = queue.object.number;
     let (batch_size, visibility_timeout) = terms(queue, pull)?;
-    let mut picks = Picks { queue: Some(number), ..Picks::default() };
     let mut runs = RunsBuilder::default();
+    let picks = gather(state, queue, batch_size, now, 1, |candidate| runs.push(candidate))?;
+    if picks.messages.is_empty() {
+        return Ok(Decision::nothing(Outcome::Pulled(number, picks)));
+    }
+    let record =
+        Record::Leased { queue: number, deadline: now.after(visibility_timeout), runs: runs.finish() };
+    Ok(Decision::write(now, 128, Outcome::Pulled(number, picks), |frame| frame.put(&record)))
+}
+
+/// The first available messages, up to a number and the limit on an answer's bytes, shown with `attempts` more than
+/// they have had.
+pub(super) fn gather(
+    state: &State,
+    queue: &QueueState,
+    most: usize,
+    now: Timestamp,
+    attempts: u16,
+    mut taken: impl FnMut(&Candidate<'_>),
+) -> Result<Picks, Undecided> {
+    let mut picks = Picks { queue: Some(queue.object.number), ..Picks::default() };
     let mut merge = Merge::new(queue, now);
     let mut answer_bytes = 0;
-    while picks.messages.len() < batch_size {
+    while picks.messages.len() < most {
         let candidate = match merge.next() {
             Ok(Some(candidate)) => candidate,
             Ok(None) => break,
@@ -30,19 +51,11 @@ pub(crate) fn pull(state: &State, place: Place, pull: Pull, now: Timestamp) -> D
             break;
         }
         let source = source(state, queue, &candidate, &mut picks)?;
-        picks.messages.push(Pick {
-            sequence: candidate.sequence,
-            attempts: candidate.attempts.saturating_add(1),
-            source,
-        });
-        runs.push(&candidate);
+        let attempts = candidate.attempts.saturating_add(attempts);
+        picks.messages.push(Pick { sequence: candidate.sequence, attempts, source });
+        taken(&candidate);
     }
-    if picks.messages.is_empty() {
-        return Ok(Decision::nothing(Outcome::Pulled(number, picks)));
-    }
-    let record =
-        Record::Leased { queue: number, deadline: now.after(visibility_timeout), runs: runs.finish() };
-    Ok(Decision::write(now, 128, Outcome::Pulled(number, picks), |frame| frame.put(&record)))
+    Ok(picks)
 }
 
 /// How many messages and for how long, by the pull or else by the consumer.
@@ -61,16 +74,22 @@ fn terms(queue: &QueueState, pull: Pull) -> Result<(usize, kew_model::Millisecon
 
 /// The frames to read next so that the queue's window goes on.
 pub(crate) fn next_of_line(state: &State, queue: &QueueState) -> Result<Fetch, Error> {
-    let number = queue.object.number;
-    let sequence = kew_model::Sequence(queue.gone.first_left(queue.window.end().unwrap_or(queue.cursor)));
-    let from = locate(state, number, sequence)?;
-    let index = state.indexes.get(&from.segment);
-    let entries = index.map_or(&[][..], |index| index.from(number, sequence.0));
-    let positions = entries.iter().take(FRAMES_AHEAD);
-    let positions = positions
-        .map(|entry| kew_journal::Position { segment: from.segment, offset: entry.offset })
-        .collect();
+    let sequence = queue.gone.first_left(queue.window.end().unwrap_or(queue.cursor));
+    let (from, positions) = frames_from(state, queue, Sequence(sequence))?;
     Ok(Fetch::Heads { from, positions })
+}
+
+/// Where a live message lies, and the next frames of its queue as far as memory knows them.
+pub(super) fn frames_from(
+    state: &State,
+    queue: &QueueState,
+    sequence: Sequence,
+) -> Result<(Locator, Vec<Position>), Error> {
+    let number = queue.object.number;
+    let from = locate(state, number, sequence)?;
+    let entries = state.indexes.get(&from.segment).map_or(&[][..], |index| index.from(number, sequence.0));
+    let position = |entry: &Entry| Position { segment: from.segment, offset: entry.offset };
+    Ok((from, entries.iter().take(FRAMES_AHEAD).map(position).collect()))
 }
 
 /// How many frames are read ahead at a time, at most.
@@ -111,13 +130,13 @@ fn source(
 
 /// Gathers candidates into runs, in the order in which they come.
 #[derive(Default)]
-struct RunsBuilder {
+pub(super) struct RunsBuilder {
     done: Vec<PickedRun>,
     open: Option<(PickedRun, DetailsBuilder)>,
 }
 
 impl RunsBuilder {
-    fn push(&mut self, candidate: &Candidate<'_>) {
+    pub(super) fn push(&mut self, candidate: &Candidate<'_>) {
         let attempts = candidate.attempts.saturating_add(1);
         let continues = self.open.as_ref().and_then(|(run, _)| {
             let bit = candidate.sequence.0.checked_sub(run.first.0)?;
@@ -151,7 +170,7 @@ impl RunsBuilder {
         }
     }
 
-    fn finish(mut self) -> Vec<PickedRun> {
+    pub(super) fn finish(mut self) -> Vec<PickedRun> {
         self.close();
         self.done
     }

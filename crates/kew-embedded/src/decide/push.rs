@@ -1,8 +1,9 @@
 //! Push: one frame, one record, one copy of the bodies.
 
-use kew_model::{MessageId, Place, PushBatch, Sequence, Timestamp};
+use kew_model::{Error, MessageId, Place, PushBatch, Sequence, Timestamp};
 
 use super::{Decided, Decision, Outcome, queue_at};
+use crate::queue::keys::Known;
 use crate::record::batch::{pushed_bytes, put_pushed};
 use crate::state::State;
 
@@ -17,6 +18,13 @@ pub(crate) fn push(
     let queue = queue_at(state, place)?;
     batch.check()?;
     let number = queue.object.number;
+    if let Some(idempotency) = batch.idempotency {
+        match queue.keys.find(idempotency, now) {
+            Known::No => {}
+            Known::Same => return Ok(Decision::nothing(Outcome::Repeated(number))),
+            Known::Other => return Err(Error::IdempotencyMismatch.into()),
+        }
+    }
     let delay = queue.object.settings.delivery_delay;
     Ok(Decision::write(now, pushed_bytes(batch), Outcome::Backlog(number), |frame| {
         frame.messages(false, |out| put_pushed(out, number, Sequence(queue.next), base, batch, delay));

@@ -94,11 +94,16 @@ pub(crate) fn update_queue(state: &State, place: Place, change: &QueueChange, no
     Ok(put(now, Reply::Queue(Arc::new(queue.clone())), linked.into_iter().chain([queue])))
 }
 
-/// Deletes a queue with all in it.
+/// Deletes a queue with all in it, and the event subscriptions that point at it.
 pub(crate) fn delete_queue(state: &State, place: Place, now: Timestamp) -> Decided {
     let number = queue_at(state, place)?.object.number;
+    let account = place.account;
+    let to_it = state.catalog.subscriptions(account).filter(|other| other.destination == place.queue);
     Ok(Decision::write(now, 64, Outcome::Reply(Reply::Done), |frame| {
-        frame.put(&Record::QueueDeleted(number))
+        to_it.for_each(|subscription| {
+            frame.put(&Record::SubscriptionDeleted { account, subscription: subscription.id });
+        });
+        frame.put(&Record::QueueDeleted(number));
     }))
 }
 

@@ -106,6 +106,25 @@ impl Delays {
         }
     }
 
+    /// Takes all messages before a sequence out, wherever they wait.
+    pub(crate) fn take_below(&mut self, before: u64) -> Vec<Delayed> {
+        let mut taken = Vec::new();
+        self.buckets.retain(|_, bucket| {
+            bucket.entries.retain_mut(|entry| {
+                let below = u32::try_from(before.saturating_sub(entry.first)).unwrap_or(u32::MAX);
+                let below = below.min(entry.count);
+                if below > 0 {
+                    taken.push(Delayed { count: below, ..*entry });
+                    entry.first += u64::from(below);
+                    entry.count -= below;
+                }
+                entry.count > 0
+            });
+            !bucket.entries.is_empty()
+        });
+        taken
+    }
+
     pub(crate) fn clear(&mut self) {
         self.buckets.clear();
     }

@@ -45,6 +45,25 @@ impl Extents {
         }
     }
 
+    /// All messages before a sequence are gone; `live` counts those that lived from one sequence to another.
+    pub(crate) fn expire(
+        &mut self,
+        before: u64,
+        live: impl Fn(u64, u64) -> u64,
+        left: &mut dyn FnMut(SegmentId, u64),
+    ) {
+        let affected = self.0.partition_point(|extent| extent.first < before);
+        for at in 0..affected {
+            let ends_before = self.0.get(at + 1).is_some_and(|next| next.first <= before);
+            let extent = &mut self.0[at];
+            let count = if ends_before { extent.live } else { live(extent.first, before) };
+            extent.live -= count;
+            if count > 0 {
+                left(extent.segment, count);
+            }
+        }
+    }
+
     /// Drops the extents that lie wholly below `floor`.
     pub(crate) fn raise(&mut self, floor: u64) {
         while self.0.get(1).is_some_and(|next| next.first <= floor) {

@@ -95,6 +95,26 @@ impl Gone {
         sequence
     }
 
+    /// How many sequences of `from..to` are gone.
+    pub(crate) fn count(&self, from: u64, to: u64) -> u64 {
+        let below = self.floor.clamp(from, to.max(from)) - from;
+        let (mut start, mut count) = (from + below, below);
+        while start < to {
+            let end = to.min((start / 64 + 1) * 64);
+            count += match self.blocks.get(&(start / BLOCK)) {
+                None => 0,
+                Some(Block::Full) => end - start,
+                Some(Block::Some(words)) => {
+                    let bits = words[word_of(start)] >> (start % 64);
+                    let width = end - start;
+                    u64::from((if width == 64 { bits } else { bits & ((1 << width) - 1) }).count_ones())
+                }
+            };
+            start = end;
+        }
+        count
+    }
+
     /// Sets the bits `from..to` of one block.
     fn set(&mut self, from: u64, to: u64) {
         let block = self.blocks.entry(from / BLOCK).or_insert_with(|| Block::Some(Box::new([0; WORDS])));
@@ -186,6 +206,10 @@ mod tests {
             }
             for sequence in 1..27_000 {
                 prop_assert_eq!(gone.contains(sequence), naive.contains(&sequence), "{}", sequence);
+            }
+            for (from, to) in [(1, 1), (1, 27_000), (63, 65), (4_095, 9_000), (5_000, 5_001)] {
+                let gone_there = naive.range(from..to).count() as u64;
+                prop_assert_eq!(gone.count(from, to), gone_there, "{}..{}", from, to);
             }
             let mut copy = Gone::new();
             copy.raise(gone.floor());

@@ -140,6 +140,16 @@ impl Runs {
         self.due(phase, Timestamp::NEVER).next().map(|(_, run)| run.due)
     }
 
+    /// Takes all messages before a sequence out, in pieces.
+    pub(crate) fn take_below(&mut self, before: u64) -> Vec<Run> {
+        let keys: Vec<_> = self.by_sequence.range(..(Sequence(before), 0)).map(|(key, _)| *key).collect();
+        let pieces = keys.into_iter().map(|key| {
+            let wanted = Mask::between(0, (before - key.0.0).min(RUN_WIDTH));
+            self.split(key, wanted)
+        });
+        pieces.filter(|piece| !piece.mask.is_empty()).collect()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.by_sequence.clear();
         self.by_due.clear();

@@ -5,13 +5,19 @@
 
 use core::ops::Range;
 
-use kew_model::{ContentType, MessageId, PushBatch, QueueNumber, Seconds, Sequence, Timestamp};
+use kew_model::{
+    ContentType, Idempotency, Limits, MessageId, PushBatch, QueueNumber, Seconds, Sequence, Timestamp,
+};
 
 use super::codec::{Malformed, Reader, Write};
 
 const FLAG_DELAYS: u8 = 1;
 const LENGTH_BITS: u32 = 24;
 const MOVED_ENTRY_BYTES: usize = 4 + 16 + 8 + 8;
+
+/// The extension of a `Pushed` record that names what the request is idempotent under.
+const EXTENSION_IDEMPOTENCY: u8 = 1;
+const IDEMPOTENCY_BYTES: u8 = 32;
 
 /// Where a batch came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,11 @@ impl Stored {
     pub(crate) fn is_delayed(&self) -> bool {
         self.available_at > self.enqueued_at
     }
+
+    /// What it counts for in the backlog, in bytes.
+    pub(crate) fn accounted_bytes(&self) -> u64 {
+        u64::from(self.length) + u64::from(Limits::MESSAGE_OVERHEAD_BYTES)
+    }
 }
 
 /// A view of one record's messages.
@@ -56,6 +67,7 @@ pub(crate) struct Batch<'a> {
     kind: Kind,
     table: &'a [u8],
     delays: &'a [u8],
+    extensions: &'a [u8],
     bodies: &'a [u8],
 }
 
@@ -74,9 +86,9 @@ impl<'a> Batch<'a> {
         }
         let table = reader.bytes(usize::from(count) * 4)?;
         let delays = reader.bytes(if flags & FLAG_DELAYS != 0 { usize::from(count) * 4 } else { 0 })?;
-        reader.bytes(usize::from(extension_bytes))?;
+        let extensions = reader.bytes(usize::from(extension_bytes))?;
         let kind = Kind::Pushed { base, at };
-        Self { queue, first, count, kind, table, delays, bodies: reader.rest() }.checked()
+        Self { queue, first, count, kind, table, delays, extensions, bodies: reader.rest() }.checked()
     }
 
     /// Reads a `Moved` record.
@@ -88,9 +100,9 @@ impl<'a> Batch<'a> {
         let count = reader.u16()?;
         let extension_bytes = reader.u16()?;
         let table = reader.bytes(usize::from(count) * MOVED_ENTRY_BYTES)?;
-        reader.bytes(usize::from(extension_bytes))?;
-        Self { queue, first, count, kind: Kind::Moved { from }, table, delays: &[], bodies: reader.rest() }
-            .checked()
+        let extensions = reader.bytes(usize::from(extension_bytes))?;
+        let kind = Kind::Moved { from };
+        Self { queue, first, count, kind, table, delays: &[], extensions, bodies: reader.rest() }.checked()
     }
 
     fn checked(self) -> Result<Self, Malformed> {
@@ -127,6 +139,28 @@ impl<'a> Batch<'a> {
     /// Whether any of its messages may have been held back.
     pub(crate) fn may_delay(&self) -> bool {
         !self.delays.is_empty()
+    }
+
+    /// The queue that its messages were dead-lettered from; none for what was published or redriven into this one.
+    pub(crate) fn origin(&self) -> Option<QueueNumber> {
+        match self.kind {
+            Kind::Pushed { .. } => None,
+            Kind::Moved { from } => (from != self.queue).then_some(from),
+        }
+    }
+
+    /// What the request is idempotent under. Extensions of other types, by later programs, are passed over.
+    pub(crate) fn idempotency(&self) -> Option<Idempotency> {
+        let mut rest = self.extensions;
+        while let [kind, length, tail @ ..] = rest {
+            let (value, after) = tail.split_at_checked(usize::from(*length))?;
+            if (*kind, *length) == (EXTENSION_IDEMPOTENCY, IDEMPOTENCY_BYTES) {
+                let (key, content) = value.split_at(16);
+                return Some(Idempotency { key: key.try_into().ok()?, content: content.try_into().ok()? });
+            }
+            rest = after;
+        }
+        None
     }
 
     /// Its messages in order.
@@ -243,7 +277,7 @@ fn table_word(length: u32, content_type: ContentType) -> u32 {
 
 /// How many bytes the body of a `Pushed` record takes.
 pub(crate) fn pushed_bytes(batch: &PushBatch) -> usize {
-    40 + batch.len() * 8 + batch.bodies().len()
+    80 + batch.len() * 8 + batch.bodies().len()
 }
 
 /// Writes the body of a `Pushed` record. `default_delay` is the queue's own.
@@ -262,7 +296,16 @@ pub(crate) fn put_pushed(
     out.put(&base.0);
     out.put_u16(u16::try_from(batch.len()).unwrap_or(u16::MAX));
     out.put_u8(if has_delays { FLAG_DELAYS } else { 0 });
-    out.put_u16(0);
+    match &batch.idempotency {
+        None => out.put_u16(0),
+        Some(Idempotency { key, content }) => {
+            out.put_u16(u16::from(IDEMPOTENCY_BYTES) + 2);
+            out.put_u8(EXTENSION_IDEMPOTENCY);
+            out.put_u8(IDEMPOTENCY_BYTES);
+            out.put(key);
+            out.put(content);
+        }
+    }
     for message in batch.messages() {
         out.put_u32(table_word(message.length, message.content_type));
     }
@@ -282,7 +325,8 @@ pub(crate) struct Moving<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Writes the body of a `Moved` record.
+/// Writes the body of a `Moved` record. `from` is the queue that dead-lettered the messages, or `queue` itself when
+/// they were redriven.
 pub(crate) fn put_moved(
     out: &mut Vec<u8>,
     queue: QueueNumber,

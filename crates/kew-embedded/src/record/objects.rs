@@ -1,9 +1,9 @@
-//! The catalog's objects on disk: queues, consumers, accounts, tokens.
+//! The catalog's objects on disk: queues, consumers, accounts, tokens, event subscriptions.
 
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, ConsumerKind, DeadLetterLink, Jurisdiction, Milliseconds,
-    PullSettings, Purge, Queue, QueueId, QueueName, QueueNumber, QueuePattern, QueueSettings, ScopeSet,
-    Seconds, SecretHash, Token, TokenId, WorkerSettings,
+    Account, AccountId, Consumer, ConsumerId, ConsumerKind, DeadLetterLink, EventSource, Jurisdiction,
+    Milliseconds, PullSettings, Purge, Queue, QueueId, QueueName, QueueNumber, QueuePattern, QueueSettings,
+    ScopeSet, Seconds, SecretHash, Subscription, SubscriptionId, Token, TokenId, WorkerSettings,
 };
 
 use super::codec::{Malformed, Reader, Write};
@@ -152,5 +152,51 @@ pub(crate) fn read_token(reader: &mut Reader<'_>) -> Result<Token, Malformed> {
         },
         created_on: reader.time()?,
         expires_on: reader.option(Reader::time)?,
+    })
+}
+
+pub(crate) fn put_subscription(out: &mut Vec<u8>, subscription: &Subscription) {
+    out.put(&subscription.id.0);
+    out.put(&subscription.account.0);
+    out.put_text(&subscription.name);
+    out.put_u8(u8::from(subscription.enabled));
+    out.put_text(&subscription.source.kind);
+    out.put_varint(subscription.source.selector.len() as u64);
+    for (field, value) in &subscription.source.selector {
+        out.put_text(field);
+        out.put_text(value);
+    }
+    out.put_varint(subscription.events.len() as u64);
+    subscription.events.iter().for_each(|event| out.put_text(event));
+    out.put(&subscription.destination.0);
+    out.put_time(subscription.created_on);
+    out.put_time(subscription.modified_on);
+}
+
+pub(crate) fn read_subscription(reader: &mut Reader<'_>) -> Result<Subscription, Malformed> {
+    let text = |reader: &mut Reader<'_>| reader.text().map(str::to_owned);
+    let id = SubscriptionId(reader.id()?);
+    let account = AccountId(reader.id()?);
+    let name = text(reader)?;
+    let enabled = reader.bool()?;
+    let kind = text(reader)?;
+    let mut selector = Vec::new();
+    for _ in 0..reader.varint()? {
+        selector.push((text(reader)?, text(reader)?));
+    }
+    let mut events = Vec::new();
+    for _ in 0..reader.varint()? {
+        events.push(text(reader)?);
+    }
+    Ok(Subscription {
+        id,
+        account,
+        name,
+        enabled,
+        source: EventSource { kind, selector },
+        events,
+        destination: QueueId(reader.id()?),
+        created_on: reader.time()?,
+        modified_on: reader.time()?,
     })
 }

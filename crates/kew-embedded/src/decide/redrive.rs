@@ -1,0 +1,151 @@
+//! Redrive: move messages out of a dead-letter queue in one frame.
+//!
+//! What leaves is written as a deletion by name, what arrives as a move that has no origin. Both stand in one frame, so
+//! a message is in the one queue or in the other, whatever happens.
+
+use std::collections::BTreeMap;
+
+use kew_model::{Destination, Error, Place, QueueNumber, Redrive, Redriven, Sequence, Timestamp};
+
+use super::discard::{Loaded, find_loaded};
+use super::merge::{Candidate, Merge};
+use super::pull::{RunsBuilder, next_of_line};
+use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
+use crate::command::{Fetch, Reply};
+use crate::queue::QueueState;
+use crate::queue::window::Head;
+use crate::record::Record;
+use crate::record::batch::{Moving, Stored, put_moved};
+use crate::state::State;
+
+/// How many messages one step looks at, of which some may have nowhere to go.
+const LOOKED_AT_MAX: usize = 1_000;
+
+/// Moves a batch, of at most `bytes` as the backlog counts them; `loaded` are the frames that an earlier call asked for.
+pub(crate) fn redrive(
+    state: &State,
+    place: Place,
+    redrive: Redrive,
+    loaded: &Loaded,
+    bytes: u64,
+    now: Timestamp,
+) -> Decided {
+    let source = queue_at(state, place)?;
+    let number = source.object.number;
+    let named = named_target(state, place, redrive.destination)?;
+    let chosen = choose(state, source, &redrive, named, loaded, (bytes, now))?;
+    let moved: u64 = chosen.by_target.values().map(|messages| messages.len() as u64).sum();
+    let answer =
+        Redriven { moved, without_origin: chosen.without_origin, left: source.backlog_count - moved };
+    let outcome = Outcome::Reply(Reply::Redriven(answer));
+    if moved == 0 {
+        return Ok(Decision::nothing(outcome));
+    }
+    let runs = chosen.runs.finish();
+    let size =
+        chosen.by_target.values().flatten().map(|message| message.body.len() + 64).sum::<usize>() + 256;
+    Ok(Decision::write(now, size, outcome, |frame| {
+        frame.put(&Record::Discarded { queue: number, runs });
+        for (target, messages) in &chosen.by_target {
+            let first = Sequence(state.queues.get(target).map_or(1, |queue| queue.next));
+            frame.messages(true, |out| put_moved(out, *target, first, *target, messages));
+        }
+    }))
+}
+
+fn named_target(state: &State, place: Place, to: Destination) -> Result<Option<QueueNumber>, Error> {
+    match to {
+        Destination::Origin => Ok(None),
+        Destination::Queue(queue) if queue == place.queue => Err(Error::RedriveCycle),
+        Destination::Queue(queue) => {
+            let target = state.catalog.queue(Place { account: place.account, queue });
+            Ok(Some(target.ok_or(Error::DestinationNotFound)?.number))
+        }
+    }
+}
+
+/// What moves where.
+#[derive(Default)]
+struct Chosen<'a> {
+    by_target: BTreeMap<QueueNumber, Vec<Moving<'a>>>,
+    runs: RunsBuilder,
+    without_origin: u64,
+}
+
+fn choose<'a>(
+    state: &State,
+    source: &'a QueueState,
+    redrive: &Redrive,
+    named: Option<QueueNumber>,
+    loaded: &'a Loaded,
+    (most_bytes, now): (u64, Timestamp),
+) -> Result<Chosen<'a>, Undecided> {
+    let mut chosen = Chosen::default();
+    let mut merge = Merge::new(source, now);
+    let mut looked_at = Vec::new();
+    let (mut wanted, mut bytes, mut unread) = (0, 0, false);
+    while wanted < usize::from(redrive.batch_size) && looked_at.len() < LOOKED_AT_MAX {
+        let candidate = match merge.next() {
+            Ok(Some(candidate)) => candidate,
+            Ok(None) => break,
+            Err(_) => return Err(Undecided::Needs(next_of_line(state, source)?)),
+        };
+        looked_at.push(candidate.sequence);
+        // One that must be read first is taken for one that moves: at worst the next look reads more.
+        let target = match find(source, loaded, &candidate) {
+            None => None,
+            Some((head, stored)) => match named.or_else(|| origin(state, source, head)) {
+                None => {
+                    chosen.without_origin += 1;
+                    continue;
+                }
+                Some(target) => Some((target, head, stored)),
+            },
+        };
+        bytes += candidate.span.accounted_bytes();
+        if bytes > most_bytes && wanted > 0 {
+            break;
+        }
+        wanted += 1;
+        let Some((target, head, stored)) = target else {
+            unread = true;
+            continue;
+        };
+        chosen.runs.push(&candidate);
+        chosen.by_target.entry(target).or_default().push(Moving {
+            id: stored.id,
+            content_type: stored.content_type,
+            sent_at: stored.sent_at,
+            arrived_at: now,
+            body: head.batch().0.body(&stored),
+        });
+    }
+    if !unread {
+        return Ok(chosen);
+    }
+    let number = source.object.number;
+    let messages = looked_at.into_iter().map(|sequence| locate(state, number, sequence));
+    let messages = messages.collect::<Result<_, _>>()?;
+    Err(Undecided::Needs(Fetch::Messages { queue: number, messages }))
+}
+
+/// A candidate's frame, and what it says of it, as far as it is in memory.
+fn find<'a>(
+    source: &'a QueueState,
+    loaded: &'a Loaded,
+    candidate: &Candidate<'a>,
+) -> Option<(&'a Head, Stored)> {
+    let head = candidate.head.or_else(|| source.window.find(candidate.sequence));
+    let in_memory = head.and_then(|head| {
+        let (batch, _) = head.batch();
+        batch.messages().find(|stored| stored.sequence == candidate.sequence).map(|stored| (head, stored))
+    });
+    in_memory.or_else(|| find_loaded(loaded, candidate.sequence))
+}
+
+/// The queue that dead-lettered a frame's messages, if it is still there.
+fn origin(state: &State, source: &QueueState, head: &Head) -> Option<QueueNumber> {
+    let origin = head.batch().0.origin()?;
+    let queue = state.queues.get(&origin)?;
+    (queue.object.account == source.object.account).then_some(origin)
+}

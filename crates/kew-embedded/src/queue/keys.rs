@@ -1,0 +1,134 @@
+//! The idempotency keys of a queue: which requests were carried out already (design §8.24).
+//!
+//! A key is remembered for 15 minutes and among the newest million of its queue. One that is too old is as unknown as one
+//! that never was, whether or not it has been forgotten yet.
+
+use std::collections::{HashMap, VecDeque};
+
+use kew_model::{Idempotency, Limits, Seconds, Timestamp};
+
+/// A key.
+type Key = [u8; 16];
+
+/// What a request under a key was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Use {
+    content: [u8; 16],
+    at: Timestamp,
+}
+
+/// What is known of a request's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing: it is new.
+    No,
+    /// The same request was carried out.
+    Same,
+    /// Another request was carried out under it.
+    Other,
+}
+
+/// The keys of a queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keys {
+    uses: HashMap<Key, Use>,
+    /// Oldest first.
+    order: VecDeque<(Timestamp, Key)>,
+}
+
+impl Keys {
+    /// Looks a request's key up.
+    pub(crate) fn find(&self, asked: Idempotency, now: Timestamp) -> Known {
+        match self.uses.get(&asked.key).filter(|used| !is_over(used.at, now)) {
+            None => Known::No,
+            Some(used) if used.content == asked.content => Known::Same,
+            Some(_) => Known::Other,
+        }
+    }
+
+    /// Remembers a request carried out at `at`.
+    pub(crate) fn insert(&mut self, carried_out: Idempotency, at: Timestamp) {
+        self.forget_old(at);
+        if self.order.len() >= Limits::IDEMPOTENCY_KEYS_MAX {
+            self.forget_oldest();
+        }
+        self.uses.insert(carried_out.key, Use { content: carried_out.content, at });
+        self.order.push_back((at, carried_out.key));
+    }
+
+    /// Forgets the keys whose time is over.
+    pub(crate) fn forget_old(&mut self, now: Timestamp) {
+        while self.order.front().is_some_and(|(at, _)| is_over(*at, now)) {
+            self.forget_oldest();
+        }
+    }
+
+    /// A key that was used again since stays.
+    fn forget_oldest(&mut self) {
+        if let Some((at, key)) = self.order.pop_front()
+            && self.uses.get(&key).is_some_and(|used| used.at == at)
+        {
+            self.uses.remove(&key);
+        }
+    }
+
+    /// The keys that still count at `now`, oldest first.
+    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, Idempotency)> {
+        let count = self.order.iter().filter(move |(at, _)| !is_over(*at, now));
+        count.filter_map(|(at, key)| {
+            let used = self.uses.get(key).filter(|used| used.at == *at)?;
+            Some((*at, Idempotency { key: *key, content: used.content }))
+        })
+    }
+}
+
+fn is_over(at: Timestamp, now: Timestamp) -> bool {
+    at.after(Seconds(Limits::IDEMPOTENCY_SECONDS)) <= now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400_000;
+
+    fn request(key: u32, content: u8) -> Idempotency {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&key.to_le_bytes());
+        Idempotency { key: bytes, content: [content; 16] }
+    }
+
+    #[test]
+    fn a_key_is_known_for_fifteen_minutes() {
+        let mut keys = Keys::default();
+        keys.insert(request(1, 1), Timestamp(DAY));
+        let at = |after| Timestamp(DAY + after);
+        assert_eq!(keys.find(request(1, 1), at(899_999)), Known::Same);
+        assert_eq!(keys.find(request(1, 2), at(899_999)), Known::Other);
+        assert_eq!(keys.find(request(1, 1), at(900_000)), Known::No);
+        assert_eq!(keys.find(request(2, 1), at(0)), Known::No);
+    }
+
+    #[test]
+    fn a_key_used_again_after_its_time_counts_anew() {
+        let mut keys = Keys::default();
+        keys.insert(request(1, 1), Timestamp(DAY));
+        keys.insert(request(1, 2), Timestamp(DAY + 900_000));
+        keys.insert(request(2, 1), Timestamp(DAY + 1_700_000));
+        assert_eq!(keys.find(request(1, 2), Timestamp(DAY + 1_799_999)), Known::Same);
+        assert_eq!(keys.iter(Timestamp(DAY + 1_799_999)).count(), 2);
+    }
+
+    #[test]
+    fn the_newest_million_is_known_and_no_more() {
+        let mut keys = Keys::default();
+        let million = u32::try_from(Limits::IDEMPOTENCY_KEYS_MAX).unwrap();
+        for key in 0..=million {
+            keys.insert(request(key, 0), Timestamp(DAY));
+        }
+        assert_eq!(keys.find(request(0, 0), Timestamp(DAY)), Known::No);
+        assert_eq!(keys.find(request(1, 0), Timestamp(DAY)), Known::Same);
+        assert_eq!(keys.find(request(million, 0), Timestamp(DAY)), Known::Same);
+        assert_eq!((keys.uses.len(), keys.order.len()), (1_000_000, 1_000_000));
+    }
+}
