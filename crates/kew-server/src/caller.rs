@@ -11,7 +11,7 @@ use hyper::header::ORIGIN;
 use kew_model::{
     AccountId, Broker, Clock, Queue, QueueId, QueueName, QueuePattern, Scope, SecretHash, Token,
 };
-use kew_wire::access::{Credential, hash_of, is_same};
+use kew_wire::access::{Credential, Identity, hash_of, is_same};
 use kew_wire::{Fault, Kind};
 
 use crate::credentials::{Shown, check_length};
@@ -67,7 +67,7 @@ impl Caller {
     pub(crate) fn check(&self, right: Right, account: &str) -> Result<(), Fault> {
         let Self::Holder(token) = self else { return Ok(()) };
         let (allowed, needed) = match right {
-            Right::Nothing => return Ok(()),
+            Right::Nothing | Right::Known => return Ok(()),
             Right::InAccount(scope) => (token.scopes.allows(scope), scope.name()),
             Right::Server => {
                 let is_over_all = token.queues == QueuePattern::All;
@@ -121,6 +121,28 @@ impl Caller {
             QueuePattern::All => true,
             QueuePattern::Exact(_) => false,
             QueuePattern::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
+        }
+    }
+
+    /// Whether the caller may give a queue of its own this name. To keep the name that it has is always allowed; another
+    /// must be one that the caller may use, since dead letters find their queue by name when it was deleted.
+    pub(crate) fn may_rename(&self, queue: &Queue, name: &QueueName) -> bool {
+        queue.name == *name || self.may_name(name)
+    }
+
+    /// What the caller may know of itself.
+    pub(crate) fn identity(&self) -> Identity {
+        match self {
+            Self::Developer(account) => Identity::developer(*account),
+            Self::Holder(token) => Identity::of(token),
+        }
+    }
+
+    /// The one account that the caller belongs to.
+    pub(crate) fn own_account(&self) -> AccountId {
+        match self {
+            Self::Developer(account) => *account,
+            Self::Holder(token) => token.account,
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod admin;
 mod consumers;
+mod identity;
 mod messages;
 mod queues;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use kew_wire::{Fault, Kind, NotFound, envelope};
 
 use crate::caller::Caller;
 use crate::house::House;
-use crate::routes::{Matched, Operation};
+use crate::routes::{Matched, Operation, Right};
 
 /// A request that is known, allowed and complete.
 pub(crate) struct Call<'a> {
@@ -29,6 +31,8 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Named {
     /// The server.
     Server,
+    /// The caller itself.
+    Caller,
     /// An account.
     Account(kew_model::AccountId),
     /// A queue that the caller may know of, or one that is missing.
@@ -38,12 +42,14 @@ pub(crate) enum Named {
 impl Operation {
     /// Whether it is about messages, whose malformed queue ids have a code of their own (spec §2.4).
     fn is_about_messages(self) -> bool {
-        matches!(self, Self::Push | Self::PushBatch | Self::Pull | Self::Ack)
+        let is_of_single_messages = matches!(self, Self::Push | Self::PushBatch | Self::Pull | Self::Ack);
+        is_of_single_messages || matches!(self, Self::GetMetrics | Self::Purge | Self::GetPurge)
     }
 
     /// How it says that its queue is missing (spec §10 C19).
     fn not_found(self) -> NotFound {
-        if matches!(self, Self::Push | Self::PushBatch) { NotFound::Data } else { NotFound::Control }
+        let is_data = matches!(self, Self::Push | Self::PushBatch | Self::Purge | Self::GetPurge);
+        if is_data { NotFound::Data } else { NotFound::Control }
     }
 }
 
@@ -73,13 +79,16 @@ pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
     let operation = call.operation();
     match operation {
         Operation::Health | Operation::ListAccounts | Operation::CreateAccount => return Ok(Named::Server),
+        _ if call.matched.route.right == Right::Known && call.matched.account.is_empty() => {
+            return Ok(Named::Caller);
+        }
         Operation::ListTokens | Operation::CreateToken | Operation::RevokeToken => {
             return admin::account_of(call).map(Named::Account);
         }
         _ => {}
     }
     let account = call.caller.account(call.matched.account)?;
-    if matches!(operation, Operation::ListQueues | Operation::CreateQueue) {
+    if call.matched.queue.is_empty() {
         return Ok(Named::Account(account));
     }
     let Ok(queue) = call.matched.queue.parse() else {
@@ -119,11 +128,27 @@ pub(crate) async fn carry_out(call: &Call<'_>, named: Named) -> Result<Vec<u8>, 
         (Operation::ListQueues, Named::Account(account)) => queues::list(call, account),
         (Operation::CreateQueue, Named::Account(account)) => queues::create(call, account).await,
         (Operation::GetQueue, Named::Queue(place)) => queues::get(call, place),
+        (Operation::ReplaceQueue, Named::Queue(place)) => queues::replace(call, place).await,
+        (Operation::ChangeQueue, Named::Queue(place)) => queues::change(call, place).await,
         (Operation::DeleteQueue, Named::Queue(place)) => queues::delete(call, place).await,
+        (Operation::GetMetrics, Named::Queue(place)) => queues::metrics(call, place).await,
+        (Operation::Purge, Named::Queue(place)) => queues::purge(call, place).await,
+        (Operation::GetPurge, Named::Queue(place)) => queues::get_purge(call, place),
         (Operation::ListConsumers, Named::Queue(place)) => consumers::list(call, place),
         (Operation::CreateConsumer, Named::Queue(place)) => consumers::create(call, place).await,
         (Operation::GetConsumer, Named::Queue(place)) => consumers::get(call, place),
+        (Operation::ReplaceConsumer, Named::Queue(place)) => consumers::replace(call, place).await,
         (Operation::DeleteConsumer, Named::Queue(place)) => consumers::delete(call, place).await,
+        (Operation::ListSubscriptions, Named::Account(account)) => subscriptions::list(call, account),
+        (Operation::CreateSubscription, Named::Account(account)) => subscriptions::create(call, account).await,
+        (Operation::GetSubscription, Named::Account(account)) => subscriptions::get(call, account),
+        (Operation::ChangeSubscription, Named::Account(account)) => subscriptions::change(call, account).await,
+        (Operation::DeleteSubscription, Named::Account(account)) => subscriptions::delete(call, account).await,
+        (Operation::VerifyToken, Named::Caller | Named::Account(_)) => Ok(identity::verify(call)),
+        (Operation::GetUser, Named::Caller) => Ok(identity::user(call)),
+        (Operation::ListMemberships, Named::Caller) => identity::memberships(call),
+        (Operation::ListOwnAccounts, Named::Caller) => identity::accounts(call),
+        (Operation::GetOwnAccount, Named::Account(_)) => identity::account(call),
         (Operation::ListAccounts, _) => Ok(admin::list_accounts(call)),
         (Operation::CreateAccount, _) => admin::create_account(call).await,
         (Operation::ListTokens, Named::Account(account)) => Ok(admin::list_tokens(call, account)),

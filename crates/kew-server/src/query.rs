@@ -1,4 +1,5 @@
-//! A URL's query, as far as lists of queues use it: `page`, `per_page`, and `name`, which may stand several times.
+//! A URL's query, as far as lists use it: `page`, `per_page`, `order`, `direction`, `queue_id`, and `name`, which may
+//! stand several times.
 
 use std::borrow::Cow;
 
@@ -16,12 +17,18 @@ pub(crate) struct ListQuery {
     pub(crate) page: Option<usize>,
     /// Items on a page.
     pub(crate) per_page: Option<usize>,
-    /// Only queues with one of these names, unless there are none.
+    /// Only items with one of these names, unless there are none.
     pub(crate) names: Vec<String>,
+    /// By which field to sort.
+    pub(crate) order: Option<String>,
+    /// Which way to sort.
+    pub(crate) direction: Option<String>,
+    /// Only what belongs to this queue.
+    pub(crate) queue_id: Option<String>,
 }
 
 impl ListQuery {
-    /// Reads a query; parameters that mean nothing are passed over.
+    /// Reads a query; parameters that mean nothing are passed over. Of one that stands twice the last counts.
     pub(crate) fn read(query: Option<&str>) -> Result<Self, Fault> {
         let mut read = Self::default();
         for (name, value) in query.unwrap_or_default().split('&').filter_map(|part| part.split_once('=')) {
@@ -29,6 +36,9 @@ impl ListQuery {
                 "page" => read.page = Some(number("page", value, PAGES_MAX)?),
                 "per_page" => read.per_page = Some(number("per_page", value, ITEMS_MAX)?),
                 "name" => read.names.push(decode(value).into_owned()),
+                "order" => read.order = Some(decode(value).into_owned()),
+                "direction" => read.direction = Some(decode(value).into_owned()),
+                "queue_id" => read.queue_id = Some(decode(value).into_owned()),
                 _ => {}
             }
         }
@@ -87,6 +97,9 @@ mod tests {
             ListQuery::read(Some("name=a&name=b%2Dc+d%zz%4&page=2&per_page=7&x=1&page&name=%C3%A4")).unwrap();
         assert_eq!(read.names, ["a", "b-c d%zz%4", "ä"]);
         assert_eq!((read.page, read.per_page), (Some(2), Some(7)));
+        let read = ListQuery::read(Some("order=name&order=created%5Fat&direction=desc&queue_id=0a")).unwrap();
+        let texts = (read.order.as_deref(), read.direction.as_deref(), read.queue_id.as_deref());
+        assert_eq!(texts, (Some("created_at"), Some("desc"), Some("0a")));
         assert_eq!(ListQuery::read(None).unwrap(), ListQuery::default());
         assert_eq!(ListQuery::read(Some("")).unwrap(), ListQuery::default());
     }

@@ -14,15 +14,31 @@ pub(crate) enum Operation {
     ListQueues,
     CreateQueue,
     GetQueue,
+    ReplaceQueue,
+    ChangeQueue,
     DeleteQueue,
+    GetMetrics,
+    Purge,
+    GetPurge,
     ListConsumers,
     CreateConsumer,
     GetConsumer,
+    ReplaceConsumer,
     DeleteConsumer,
     Push,
     PushBatch,
     Pull,
     Ack,
+    ListSubscriptions,
+    CreateSubscription,
+    GetSubscription,
+    ChangeSubscription,
+    DeleteSubscription,
+    VerifyToken,
+    GetUser,
+    ListMemberships,
+    ListOwnAccounts,
+    GetOwnAccount,
     ListAccounts,
     CreateAccount,
     ListTokens,
@@ -35,6 +51,8 @@ pub(crate) enum Operation {
 pub(crate) enum Right {
     /// None: a constant answer.
     Nothing,
+    /// None but to be known: an answer about the caller itself.
+    Known,
     /// A scope, in the account of the path.
     InAccount(Scope),
     /// To manage the server: the scope admin, over all queues.
@@ -57,7 +75,7 @@ pub(crate) struct Matched<'a> {
     pub(crate) route: &'static Route,
     pub(crate) account: &'a str,
     pub(crate) queue: &'a str,
-    /// The consumer, or the token.
+    /// The consumer, the subscription, or the token.
     pub(crate) item: &'a str,
 }
 
@@ -69,6 +87,15 @@ const QUEUES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues"];
 const ONE_QUEUE: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE];
 const CONSUMERS: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "consumers"];
 const ONE_CONSUMER: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "consumers", ITEM];
+const METRICS: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "metrics"];
+const PURGE: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "purge"];
+const SUBSCRIPTIONS: &[&str] = &["client", "v4", "accounts", ACCOUNT, "event_subscriptions", "subscriptions"];
+const ONE_SUBSCRIPTION: &[&str] =
+    &["client", "v4", "accounts", ACCOUNT, "event_subscriptions", "subscriptions", ITEM];
+const OWN_ACCOUNTS: &[&str] = &["client", "v4", "accounts"];
+const OWN_ACCOUNT: &[&str] = &["client", "v4", "accounts", ACCOUNT];
+const ACCOUNT_TOKEN: &[&str] = &["client", "v4", "accounts", ACCOUNT, "tokens", "verify"];
+const USER_TOKEN: &[&str] = &["client", "v4", "user", "tokens", "verify"];
 const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages"];
 const BATCH: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "batch"];
 const PULL: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "pull"];
@@ -92,11 +119,28 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::GET,    QUEUES,       READ,           Operation::ListQueues),
     route(&Method::POST,   QUEUES,       WRITE,          Operation::CreateQueue),
     route(&Method::GET,    ONE_QUEUE,    READ,           Operation::GetQueue),
+    route(&Method::PUT,    ONE_QUEUE,    WRITE,          Operation::ReplaceQueue),
+    route(&Method::PATCH,  ONE_QUEUE,    WRITE,          Operation::ChangeQueue),
     route(&Method::DELETE, ONE_QUEUE,    WRITE,          Operation::DeleteQueue),
+    route(&Method::GET,    METRICS,      READ,           Operation::GetMetrics),
+    route(&Method::POST,   PURGE,        WRITE,          Operation::Purge),
+    route(&Method::GET,    PURGE,        READ,           Operation::GetPurge),
     route(&Method::GET,    CONSUMERS,    READ,           Operation::ListConsumers),
     route(&Method::POST,   CONSUMERS,    WRITE,          Operation::CreateConsumer),
     route(&Method::GET,    ONE_CONSUMER, READ,           Operation::GetConsumer),
+    route(&Method::PUT,    ONE_CONSUMER, WRITE,          Operation::ReplaceConsumer),
     route(&Method::DELETE, ONE_CONSUMER, WRITE,          Operation::DeleteConsumer),
+    route(&Method::GET,    SUBSCRIPTIONS, READ,          Operation::ListSubscriptions),
+    route(&Method::POST,   SUBSCRIPTIONS, WRITE,         Operation::CreateSubscription),
+    route(&Method::GET,    ONE_SUBSCRIPTION, READ,       Operation::GetSubscription),
+    route(&Method::PATCH,  ONE_SUBSCRIPTION, WRITE,      Operation::ChangeSubscription),
+    route(&Method::DELETE, ONE_SUBSCRIPTION, WRITE,      Operation::DeleteSubscription),
+    route(&Method::GET,    USER_TOKEN,   Right::Known,   Operation::VerifyToken),
+    route(&Method::GET,    ACCOUNT_TOKEN, Right::Known,  Operation::VerifyToken),
+    route(&Method::GET,    &["client", "v4", "user"], Right::Known, Operation::GetUser),
+    route(&Method::GET,    &["client", "v4", "memberships"], Right::Known, Operation::ListMemberships),
+    route(&Method::GET,    OWN_ACCOUNTS, Right::Known,   Operation::ListOwnAccounts),
+    route(&Method::GET,    OWN_ACCOUNT,  Right::Known,   Operation::GetOwnAccount),
     route(&Method::GET,    &["healthz"], Right::Nothing, Operation::Health),
     route(&Method::GET,    ACCOUNTS,     Right::Server,  Operation::ListAccounts),
     route(&Method::POST,   ACCOUNTS,     Right::Server,  Operation::CreateAccount),
@@ -183,7 +227,8 @@ pub struct RouteSummary {
     pub method: &'static str,
     /// The path, with `{account}`, `{queue}` and `{item}` where any text may stand.
     pub path: String,
-    /// The scope that it needs: a scope's name; `server` for the scope admin over all queues; `none`.
+    /// The scope that it needs: a scope's name; `server` for the scope admin over all queues; `any` for a credential
+    /// of any kind; `none`.
     pub right: &'static str,
 }
 
@@ -194,6 +239,7 @@ pub fn routes() -> Vec<RouteSummary> {
         path: format!("/{}", route.path.join("/")),
         right: match route.right {
             Right::Nothing => "none",
+            Right::Known => "any",
             Right::InAccount(scope) => scope.name(),
             Right::Server => "server",
         },

@@ -1,6 +1,8 @@
-//! Consumers: list, create, get, delete (spec §2.10).
+//! Consumers: list, create, get, replace, delete (spec §2.10).
 
-use kew_model::Place;
+use std::sync::Arc;
+
+use kew_model::{Consumer, ConsumerKind, Error, NewConsumer, Place, Queue};
 use kew_wire::consumers::{ConsumerView, read_new_consumer};
 use kew_wire::envelope::{self, Page};
 use kew_wire::{Fault, Kind};
@@ -16,13 +18,38 @@ pub(super) fn list(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
 }
 
 pub(super) async fn create(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let new = read_allowed(call, &*call.queue(place)?)?;
+    attached(call, place, call.house.broker.create_consumer(place, new).await)
+}
+
+/// Replaces the consumer of this id, of either type, by another; attaches it when there is none.
+pub(super) async fn replace(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let queue = call.queue(place)?;
+    let Ok(id) = call.matched.item.parse() else { return Err(Fault::new(Kind::ConsumerNotFound)) };
+    let new = read_allowed(call, &queue)?;
+    attached(call, place, call.house.broker.replace_consumer(place, id, new).await)
+}
+
+/// Reads a consumer whose dead letters would go where the caller may send them: to a queue of its own, or where they
+/// go already.
+fn read_allowed(call: &Call<'_>, queue: &Queue) -> Result<NewConsumer, Fault> {
     let new = read_new_consumer(&call.body)?;
-    if new.dead_letter_queue.as_ref().is_some_and(|name| !call.caller.may_name(name)) {
+    let link = queue.consumer.as_ref().and_then(|consumer| consumer.dead_letter_queue.as_ref());
+    let is_foreign = |name| !call.caller.may_name(name) && link.is_none_or(|link| link.name != *name);
+    if new.dead_letter_queue.as_ref().is_some_and(is_foreign) {
         return Err(Fault::new(Kind::Forbidden));
     }
-    let broker = &call.house.broker;
-    let consumer = broker.create_consumer(place, new).await.map_err(|error| call.refused(error))?;
-    Ok(envelope::success_of(&ConsumerView::of(&*call.queue(place)?, &consumer)))
+    Ok(new)
+}
+
+fn attached(call: &Call<'_>, place: Place, outcome: Result<Arc<Consumer>, Error>) -> Result<Vec<u8>, Fault> {
+    let consumer = outcome.map_err(|error| call.refused(error))?;
+    let queue = call.queue(place)?;
+    if let ConsumerKind::Worker(worker) = &consumer.kind {
+        let (queue, script) = (queue.name.as_str(), worker.script_name.as_str());
+        tracing::warn!(queue, ?script, "this queue keeps its messages: nothing delivers to Workers yet");
+    }
+    Ok(envelope::success_of(&ConsumerView::of(&queue, &consumer)))
 }
 
 pub(super) fn get(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
