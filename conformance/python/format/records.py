@@ -39,9 +39,20 @@ def _pushed(body, at):
     assert flags in (0, 1), "unknown flags"
     words = [body.u32() for _ in range(count)]
     delays = [body.u32() for _ in range(count)] if flags & 1 else [0] * count
-    body.take(extension_bytes)
+    idempotency = _idempotency(Reader(body.take(extension_bytes)))
     ids = [f"{(int(base, 16) + index) % (1 << 128):032x}" for index in range(count)]
-    return {"queue": queue, "first": first, "messages": _messages(body, words, ids, [at] * count), "delays": delays}
+    messages = _messages(body, words, ids, [at] * count)
+    return {"queue": queue, "first": first, "messages": messages, "delays": delays, "idempotency": idempotency}
+
+
+def _idempotency(extensions):
+    """The key and the content of a request that is carried out at most once; none for others."""
+    found = None
+    while not extensions.is_empty():
+        kind, value = extensions.u8(), extensions.take(extensions.u8())
+        if kind == 1:
+            found = value[:16].hex(), value[16:].hex()
+    return found
 
 
 def _moved(body, _):
@@ -103,6 +114,19 @@ def token(reader, _=0):
     return read
 
 
+def subscription(reader):
+    read = {"id": reader.id(), "account": reader.id(), "name": reader.text(), "enabled": reader.bool()}
+    read["source"] = reader.text(), reader.list(lambda: (reader.text(), reader.text()))
+    read["events"], read["destination"] = reader.list(reader.text), reader.id()
+    read["created_on"], read["modified_on"] = reader.u64(), reader.u64()
+    return read
+
+
+def _aged(body, _):
+    read = {"queue": body.u32(), "before": body.u64(), "in_line": body.u64(), "bytes": body.u64()}
+    return read | {"oldest": body.u64()}
+
+
 KINDS = {
     1: ("Pushed", _pushed),
     2: ("Moved", _moved),
@@ -119,16 +143,20 @@ KINDS = {
     13: ("AccountPut", account),
     14: ("TokenPut", token),
     15: ("TokenRevoked", lambda body, _: {"account": body.id(), "token": body.id()}),
+    16: ("SubscriptionPut", lambda body, _: subscription(body)),
+    17: ("SubscriptionDeleted", lambda body, _: {"account": body.id(), "subscription": body.id()}),
+    18: ("Aged", _aged),
 }
 
 
 def checkpoint(payload):
     """The whole state."""
     reader = Reader(payload)
-    assert reader.u8() == 1, "version of the checkpoint"
+    assert reader.u8() == 2, "version of the checkpoint"
     state = {"applied": reader.u64(), "latest": reader.u64(), "next_queue": reader.u32()}
     state["accounts"] = reader.list(lambda: account(reader))
     state["tokens"] = reader.list(lambda: token(reader))
+    state["subscriptions"] = reader.list(lambda: subscription(reader))
     state["queues"] = reader.list(lambda: _queue_state(reader))
     state["indexes"] = reader.list(lambda: (reader.u64(), index(reader)))
     assert reader.is_empty(), "a checkpoint with bytes to spare"
@@ -143,7 +171,9 @@ def _queue_state(reader):
     state["runs"] = reader.list(lambda: _kept_run(reader))
     state["delays"] = reader.list(lambda: _delayed(reader))
     state["extents"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u64()))
-    state["departures"] = reader.list(lambda: (reader.u64(), reader.u64()))
+    state["departures"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u8()))
+    state["oldest"] = reader.u64()
+    state["keys"] = reader.list(lambda: (reader.u64(), reader.take(16).hex(), reader.take(16).hex()))
     return state
 
 

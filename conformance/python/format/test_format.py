@@ -27,11 +27,22 @@ def fill(kew):
         delayed = [{"body": {"n": number}, "delay_seconds": number * HOUR_SECONDS} for number in range(3)]
         messages.bulk_push(QUEUE, account_id=account, messages=delayed)
         plain = [{"body": "x" * number, **text} for number in range(9)]
-        messages.bulk_push(QUEUE, account_id=account, messages=plain)
+        once = {"Idempotency-Key": "nine"}
+        for _ in range(2):
+            messages.bulk_push(QUEUE, account_id=account, messages=plain, extra_headers=once)
         pulled = messages.pull(QUEUE, account_id=account, batch_size=8).messages
         leases = [{"lease_id": message.lease_id} for message in pulled]
         messages.ack(QUEUE, account_id=account, acks=leases[3:5], retries=[leases[0] | {"delay_seconds": 60}])
         gone = queues.create(account_id=account, queue_name="gone").queue_id
+        for queue, source in ((gone, "kv"), (QUEUE, "r2")):
+            queues.subscriptions.create(
+                account_id=account,
+                name=source,
+                enabled=True,
+                source={"type": source},
+                destination={"type": "queues.queue", "queue_id": queue},
+                events=["bucket.created"] if source == "r2" else ["namespace.created"],
+            )
         queues.delete(gone, account_id=account)
 
 
@@ -76,18 +87,28 @@ class Format(unittest.TestCase):
         self.assertEqual(sum(map(len, acked)), 2)
         self.assertEqual(len(self.of("Returned")), 1)
         self.assertEqual(len(self.of("QueueDeleted")), 1)
+        named = [body["idempotency"] for body in self.of("Pushed") if body["idempotency"]]
+        self.assertEqual([len(part) for part in named[0]], [32, 32])
+        self.assertEqual(len(named), 1, "the repetition wrote nothing")
+        self.assertEqual([body["source"] for body in self.of("SubscriptionPut")], [("kv", []), ("r2", [])])
+        deleted = [body["subscription"] for body in self.of("SubscriptionDeleted")]
+        self.assertEqual(deleted, [self.of("SubscriptionPut")[0]["id"]], "it went with its queue")
 
     def test_the_checkpoint_holds_the_state(self):
         jobs, fragile = self.state["queues"]
         self.assertEqual((jobs["id"], jobs["name"], fragile["name"]), (QUEUE, "jobs", "fragile"))
         self.assertEqual(fragile["consumer"]["dead_letter_queue"], (QUEUE, "jobs"))
-        self.assertEqual((fragile["backlog_count"], fragile["departures"]), (0, [(1, 1)]))
+        self.assertEqual((fragile["backlog_count"], fragile["departures"]), (0, [(1, 1, 0)]))
         # 1 moved, 3 of JSON and 9 of text came, 2 were acked; 8 were pulled, the two acked among them.
         self.assertEqual((jobs["next"], jobs["backlog_count"]), (14, 11))
         phases = [run["phase"] for run in jobs["runs"] for _ in run["sequences"]]
         self.assertEqual((phases.count(0), phases.count(1)), (5, 1))
         self.assertEqual([row["count"] for row in jobs["delays"]], [1, 1])
         self.assertEqual(sum(live for _, _, live in jobs["extents"]), 11)
+        (named,) = [body["idempotency"] for body in self.of("Pushed") if body["idempotency"]]
+        self.assertEqual([key[1:] for key in jobs["keys"]], [named])
+        self.assertEqual([subscription["name"] for subscription in self.state["subscriptions"]], ["r2"])
+        self.assertTrue(0 < jobs["oldest"] <= self.state["latest"])
         self.assertEqual(jobs["in_line"], 13 - 2 - 8)
         (_, index) = self.state["indexes"][0]
         offsets = [offset for entries in index.values() for _, offset in entries]
