@@ -15,7 +15,7 @@ async fn unknown_routes_are_told_with_both_codes() {
     for path in [
         "/",
         "/client/v4",
-        "/client/v4/accounts",
+        "/client/v4/zones",
         "/nowhere?x=1",
         &format!("{JOBS}/messages/poll"),
         "/healthz/",

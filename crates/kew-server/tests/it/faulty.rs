@@ -5,8 +5,9 @@ use std::sync::Mutex;
 
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
-    NewConsumer, NewQueue, NewToken, Place, Pull, Pulled, PushBatch, Pushed, Queue, QueueChange, Sequence,
-    Settled, Settlement, Token, TokenId,
+    NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch, Pushed,
+    Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange,
+    SubscriptionId, Token, TokenId,
 };
 use kew_testkit::Oracle;
 use tokio::sync::Notify;
@@ -76,9 +77,16 @@ impl Broker for Faulty {
         fn create_consumer(place: Place, consumer: NewConsumer) -> Answer<'_, Arc<Consumer>>;
         fn replace_consumer(place: Place, id: ConsumerId, consumer: NewConsumer) -> Answer<'_, Arc<Consumer>>;
         fn delete_consumer(place: Place, id: ConsumerId) -> Answer<'_, ()>;
+        fn create_subscription(account: AccountId, new: NewSubscription) -> Answer<'_, Arc<Subscription>>;
+        fn subscriptions(account: AccountId) -> Vec<Arc<Subscription>>;
+        fn subscription(account: AccountId, id: SubscriptionId) -> Option<Arc<Subscription>>;
+        fn update_subscription(account: AccountId, id: SubscriptionId, change: SubscriptionChange) -> Answer<'_, Arc<Subscription>>;
+        fn delete_subscription(account: AccountId, id: SubscriptionId) -> Answer<'_, Arc<Subscription>>;
         fn pull(place: Place, pull: Pull) -> Answer<'_, Pulled>;
         fn settle(place: Place, settlement: Settlement) -> Answer<'_, Settled>;
         fn extend(place: Place, extend: Extend) -> Answer<'_, Extended>;
+        fn peek(place: Place, peek: Peek) -> Answer<'_, Peeked>;
+        fn redrive(place: Place, redrive: Redrive) -> Answer<'_, Redriven>;
         fn discard(place: Place, messages: Vec<Sequence>) -> Answer<'_, Vec<bool>>;
         fn purge(place: Place) -> Answer<'_, Arc<Queue>>;
         fn backlog(place: Place) -> Answer<'_, Backlog>;

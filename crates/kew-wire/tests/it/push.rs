@@ -194,7 +194,7 @@ fn errors_of_a_batch_point_at_the_message() {
 fn the_answer_tells_the_backlog() {
     let backlog = Backlog { count: 5, bytes: 1024, oldest: Some(Timestamp(1_710_950_954_154)) };
     assert_eq!(
-        text(write_pushed(&Pushed { backlog })),
+        text(write_pushed(&Pushed { backlog, repeated: false })),
         concat!(
             r#"{"success":true,"errors":[],"messages":[],"result":{"metadata":{"metrics":{"backlog_bytes":1024,"#,
             r#""backlog_count":5,"oldest_message_timestamp_ms":1710950954154}}}}"#
