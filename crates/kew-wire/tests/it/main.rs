@@ -5,11 +5,13 @@
 mod access;
 mod consumers;
 mod documentation;
+mod identity;
 mod pull;
 mod push;
 mod queues;
 mod round_trip;
 mod settle;
+mod subscriptions;
 
 use kew_model::{Chance, Timestamp};
 use kew_wire::Fault;

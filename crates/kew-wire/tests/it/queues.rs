@@ -1,8 +1,13 @@
-//! Queues: created and shown (spec §2.1–§2.3).
+//! Queues: created, changed, emptied and shown (spec §2.1–§2.8).
 
-use kew_model::{AccountId, Jurisdiction, Queue, QueueId, QueueNumber, QueueSettings, Seconds};
+use kew_model::{
+    AccountId, Backlog, Jurisdiction, Purge, Queue, QueueChange, QueueId, QueueNumber, QueueSettings,
+    Seconds, Timestamp,
+};
 use kew_wire::envelope;
-use kew_wire::queues::{QueueView, read_new_queue};
+use kew_wire::queues::{
+    MetricsView, PurgeView, PurgedView, QueueView, read_change, read_new_queue, read_purge, read_replacement,
+};
 
 use crate::{MOMENT, shown, text};
 
@@ -96,4 +101,88 @@ fn a_queue_shows_every_field_but_an_unset_jurisdiction() {
     );
     let view = QueueView::of(&Queue { jurisdiction: Some(Jurisdiction::Fedramp), ..queue() });
     assert_eq!(view.jurisdiction.as_deref(), Some("fedramp"));
+}
+
+#[test]
+fn a_change_names_what_changes_and_a_replacement_names_every_setting() {
+    let body = br#"{"queue_name":"b","settings":{"delivery_paused":true}}"#;
+    let paused = QueueChange {
+        name: Some("b".parse().unwrap()),
+        delivery_paused: Some(true),
+        ..QueueChange::default()
+    };
+    assert_eq!(read_change(body).unwrap().change, paused);
+    let replaced = QueueChange {
+        delivery_delay: Some(Seconds(0)),
+        message_retention_period: Some(Seconds(345_600)),
+        ..paused
+    };
+    assert_eq!(read_replacement(body).unwrap().change, replaced);
+    assert_eq!(read_change(b"{}").unwrap().change, QueueChange::default());
+    let defaults = read_replacement(b"{}").unwrap().change;
+    assert_eq!((defaults.name, defaults.delivery_paused), (None, Some(false)));
+    for (body, code, pointer) in [
+        ("", 10_026, ""),
+        (r#"{"queue_name":"A"}"#, 11_003, "/queue_name"),
+        (r#"{"settings":{"delivery_delay":86401}}"#, 100_128, "/settings/delivery_delay"),
+        (r#"{"jurisdiction":"mars"}"#, 10_026, "/jurisdiction"),
+    ] {
+        for refused in [shown(read_change(body.as_bytes())), shown(read_replacement(body.as_bytes()))] {
+            assert_eq!((refused.0, refused.2.as_str()), (code, pointer), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_jurisdiction_may_be_repeated_and_not_changed() {
+    let asked = read_change(br#"{"jurisdiction":"eu"}"#).unwrap();
+    assert_eq!(asked.check_jurisdiction(Some(Jurisdiction::Eu)), Ok(()));
+    assert_eq!(read_change(b"{}").unwrap().check_jurisdiction(Some(Jurisdiction::Eu)), Ok(()));
+    for (own, said) in [(Some(Jurisdiction::Us), "\"us\""), (None, "none")] {
+        let refused = shown(asked.check_jurisdiction(own));
+        assert_eq!((refused.0, refused.2.as_str()), (19_002, "/jurisdiction"));
+        assert!(refused.1.ends_with(&format!("it is {said}, not \"eu\"")), "{}", refused.1);
+    }
+}
+
+#[test]
+fn a_purge_is_confirmed_or_silent_and_never_denied() {
+    for body in
+        ["", "{}", r#"{"delete_messages_permanently":true}"#, r#"{"delete_messages_permanently":null}"#]
+    {
+        assert_eq!(read_purge(body.as_bytes()), Ok(()), "{body}");
+    }
+    let refused = shown(read_purge(br#"{"delete_messages_permanently":false}"#));
+    let said = "delete_messages_permanently must be true or absent, not false";
+    assert_eq!(refused, (10_026, said.to_owned(), "/delete_messages_permanently".to_owned()));
+    for body in ["[]", "{", r#"{"delete_messages_permanently":1}"#] {
+        assert_eq!(shown(read_purge(body.as_bytes())).0, 10_026, "{body}");
+    }
+}
+
+#[test]
+fn a_purge_is_shown_for_sdks_and_for_wrangler() {
+    let purged = Queue { purge: Some(Purge { started_at: Timestamp(MOMENT.0 + 1) }), ..queue() };
+    let shown = serde_json::to_value(PurgedView::of(&purged)).unwrap();
+    assert_eq!(shown["queue_name"], "jobs");
+    assert_eq!(
+        (&shown["started_at"], &shown["complete"]),
+        (&"2024-05-20T14:43:56.705Z".into(), &true.into())
+    );
+    assert_eq!(
+        serde_json::to_string(&PurgeView::of(purged.purge)).unwrap(),
+        r#"{"started_at":"2024-05-20T14:43:56.705Z","completed":"2024-05-20T14:43:56.705Z","complete":true}"#
+    );
+    assert_eq!(serde_json::to_string(&PurgeView::of(None)).unwrap(), "{}");
+}
+
+#[test]
+fn metrics_are_whole_numbers_and_zero_when_there_is_nothing() {
+    let full = Backlog { count: 5, bytes: 1024, oldest: Some(Timestamp(1_710_950_954_154)) };
+    assert_eq!(
+        serde_json::to_string(&MetricsView::of(&full)).unwrap(),
+        r#"{"backlog_bytes":1024,"backlog_count":5,"oldest_message_timestamp_ms":1710950954154}"#
+    );
+    let empty = MetricsView::of(&Backlog::default());
+    assert_eq!((empty.backlog_bytes, empty.backlog_count, empty.oldest_message_timestamp_ms), (0, 0, 0));
 }

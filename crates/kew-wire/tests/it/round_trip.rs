@@ -8,7 +8,7 @@ use kew_wire::lease_id::KeyRing;
 use kew_wire::messages::{
     BodyEncoding, JsonBodies, read_batch, read_pull, read_push, read_settlement, write_pulled,
 };
-use kew_wire::{access, consumers, queues};
+use kew_wire::{access, consumers, queues, subscriptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,12 +31,13 @@ fn pulled_of(batch: &PushBatch) -> Value {
 
 /// JSON that is a little wrong: a good request with some bytes changed, or anything at all.
 fn bytes_like_a_request() -> impl Strategy<Value = Vec<u8>> {
-    const GOOD: [&str; 6] = [
+    const GOOD: [&str; 7] = [
         r#"{"body":{"a":[1,"\u00e9"]},"content_type":"json","delay_seconds":60}"#,
         r#"{"messages":[{"body":"x","content_type":"text"},{"body":"AA==","content_type":"bytes"}],"delay_seconds":1}"#,
         r#"{"batch_size":10,"visibility_timeout_ms":1000,"visibility_timeout":1}"#,
         r#"{"acks":[{"lease_id":"x"}],"retries":[{"lease_id":"y","delay_seconds":1}]}"#,
         r#"{"queue_name":"a","settings":{"delivery_delay":1},"jurisdiction":"eu"}"#,
+        r#"{"name":"s","source":{"type":"kv"},"destination":{"queue_id":"02020202020202020202020202020202"},"events":["namespace.created"]}"#,
         r#"{"type":"worker","script_name":"s","settings":{"max_concurrency":null},"scopes":["push"],"expires_on":"x"}"#,
     ];
     let changed = (0..GOOD.len(), vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)).prop_map(
@@ -93,6 +94,10 @@ proptest! {
         let _ = read_pull(&bytes);
         let _ = read_settlement(&bytes, &keys);
         let _ = queues::read_new_queue(&bytes);
+        let _ = queues::read_replacement(&bytes);
+        let _ = queues::read_purge(&bytes);
+        let _ = subscriptions::read_new_subscription(&bytes);
+        let _ = subscriptions::read_subscription_change(&bytes, "kv");
         let _ = consumers::read_new_consumer(&bytes);
         let _ = access::read_new_account(&bytes);
         let _ = access::read_new_token(&bytes);
