@@ -94,3 +94,29 @@ async fn failures_of_the_server_are_told_with_their_cause_also_unasked() {
     assert!(lines[1].contains("panic: told to panic") && lines[1].contains("code=15000"), "{}", lines[1]);
     assert!(!text.contains("private-words") && !text.contains(DEVELOPMENT_TOKEN), "{text}");
 }
+
+#[tokio::test]
+async fn a_queue_that_only_a_worker_consumes_is_told_to_keep_its_messages() {
+    let (log, _guard) = Log::start();
+    let kew = Kew::start().await;
+    let consumers = format!("{JOBS}/consumers");
+    let listed = kew.call("GET", &consumers, "").await.expect(200);
+    let path = format!("{consumers}/{}", listed[0]["consumer_id"].as_str().unwrap());
+    let warnings = || log.text().lines().filter(|line| line.contains("WARN")).count();
+    // Given a pull consumer, which is nothing to warn of
+    kew.call("PUT", &path, r#"{"type":"http_pull"}"#).await.expect(200);
+    assert_eq!(warnings(), 0, "{}", log.text());
+    // When it becomes a Worker's, and when one is attached anew, then each is told once
+    let worker = r#"{"type":"worker","script_name":"mailer"}"#;
+    kew.call("PUT", &path, worker).await.expect(200);
+    assert_eq!(warnings(), 1, "{}", log.text());
+    let said =
+        "this queue keeps its messages: nothing delivers to Workers yet queue=\"jobs\" script=\"mailer\"";
+    assert!(log.text().contains(said), "{}", log.text());
+    kew.call("DELETE", &path, "").await.expect(200);
+    kew.post(&consumers, worker).await.expect(200);
+    assert_eq!(warnings(), 2, "{}", log.text());
+    // And one that is refused is not told
+    assert_eq!(kew.post(&consumers, worker).await.failure(), (409, 11_004));
+    assert_eq!(warnings(), 2, "{}", log.text());
+}

@@ -5,6 +5,7 @@
 mod admin;
 mod auth;
 mod client;
+mod consumer_replacement;
 mod consumers;
 mod drain;
 mod envelope;
@@ -20,3 +21,4 @@ mod queue_changes;
 mod queues;
 mod settle;
 mod subscriptions;
+mod terraform;
