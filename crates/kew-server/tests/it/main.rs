@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod consumer_replacement;
 mod consumers;
+mod documentation;
 mod drain;
 mod envelope;
 mod faulty;
