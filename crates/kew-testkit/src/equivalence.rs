@@ -1,9 +1,9 @@
 //! Two brokers under one script: whatever is asked, both must answer the same.
 //!
 //! A script is a random run of verbs over a few queues that are each other's dead-letter queues, with stale, double and
-//! foreign leases, changed settings, deleted queues, clock steps from a millisecond to days, and restarts. Every
-//! answer is compared: errors, messages with their order, attempts, times and bodies, outcomes, backlogs, the catalog;
-//! at the end everything left is drained and compared. Promises of news must be kept by the time a pull finds
+//! foreign leases, repeated requests, peeks and redrives, changed settings, deleted queues, clock steps from a
+//! millisecond to days, and restarts. Every answer is compared: errors, messages with their order, attempts, times and
+//! bodies, outcomes, backlogs, the catalog; at the end everything left is drained and compared. Promises of news must be kept by the time a pull finds
 //! something. Ids, queue numbers and fences may differ between brokers, so these are paired at their first appearance
 //! and must stay paired.
 //!
@@ -62,7 +62,7 @@ pub fn find_difference<A: Subject, B: Subject>(
 
 /// Runs one script; the first difference is the error.
 fn compare<A: Subject, B: Subject>(script: &Script, a: A, b: B) -> Result<(), String> {
-    let mut pair = Pair::new(a, b, &script.consumers)?;
+    let mut pair = Pair::new(a, b, &script.queues)?;
     for (index, step) in script.steps.iter().enumerate() {
         pair.step(step).map_err(|difference| format!("step {index}, {step:?}: {difference}"))?;
     }

@@ -20,15 +20,22 @@ pub mod dead_letter;
 pub mod delay;
 pub mod discard;
 pub mod extend;
+pub mod idempotency;
 pub mod limits;
 mod list;
+pub mod peek;
+pub mod period;
 pub mod pull;
 pub mod purge;
 pub mod push;
+pub mod redrive;
+pub mod redrive_step;
 pub mod restart;
+pub mod retention;
 pub mod retry;
 pub mod settle;
 mod stage;
+pub mod subscriptions;
 
 pub use list::{Case, cases};
 

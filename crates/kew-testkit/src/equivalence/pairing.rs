@@ -4,7 +4,7 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use std::collections::HashMap;
 
-use kew_model::{Consumer, ConsumerId, MessageId, Queue, QueueId, QueueNumber};
+use kew_model::{Consumer, ConsumerId, MessageId, Queue, QueueId, QueueNumber, Subscription, SubscriptionId};
 
 /// A bijection that grows: two names belong together from their first appearance on.
 pub(super) struct Pairing<T> {
@@ -34,6 +34,7 @@ pub(super) struct Names {
     pub(super) numbers: Pairing<QueueNumber>,
     queues: Pairing<QueueId>,
     consumers: Pairing<ConsumerId>,
+    subscriptions: Pairing<SubscriptionId>,
 }
 
 impl Names {
@@ -43,6 +44,7 @@ impl Names {
             numbers: Pairing::new(),
             queues: Pairing::new(),
             consumers: Pairing::new(),
+            subscriptions: Pairing::new(),
         }
     }
 
@@ -66,6 +68,12 @@ impl Names {
             b.queue = a.queue;
         }
         same("consumer", a, &renamed)
+    }
+
+    pub(super) fn same_subscription(&mut self, a: &Subscription, b: &Subscription) -> Result<(), String> {
+        self.subscriptions.pair(a.id, b.id)?;
+        self.queues.pair(a.destination, b.destination)?;
+        same("subscription", a, &Subscription { id: a.id, destination: a.destination, ..b.clone() })
     }
 }
 

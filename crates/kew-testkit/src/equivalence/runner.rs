@@ -2,7 +2,9 @@
 
 mod catalog;
 mod messages;
+mod moves;
 mod promises;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use kew_model::{
 use promises::Promises;
 
 use super::pairing::{Names, same};
-use super::script::{Consuming, Pick, SLOTS, Slot, Step, Whose};
+use super::script::{Consuming, Opening, Pick, SLOTS, Slot, Step, Whose};
 use crate::subject::Subject;
 use crate::wait::wait;
 
@@ -22,6 +24,9 @@ use crate::wait::wait;
 const ACCOUNT: AccountId = AccountId([0xAC; 16]);
 /// Where a slot is that was never created.
 const NOWHERE: Place = Place { account: ACCOUNT, queue: QueueId([0xEE; 16]) };
+
+/// For how long everything is kept while it is drained.
+const LONGEST_SECONDS: u32 = 1_209_600;
 
 /// What everything is drained with: nothing is left behind or exhausted on the way.
 const DRAINING: Consuming = Consuming {
@@ -41,6 +46,8 @@ pub(super) struct Pair<A, B> {
     names: Names,
     places: [[Place; 2]; SLOTS],
     leases: Vec<Known>,
+    /// What the last peek at each slot showed that showed anything.
+    peeked: [Vec<Sequence>; SLOTS],
     /// The newest fence of each message, on either side.
     fences: HashMap<(QueueNumber, Sequence), [u64; 2]>,
     promises: Promises,
@@ -56,7 +63,7 @@ struct Known {
 }
 
 impl<A: Subject, B: Subject> Pair<A, B> {
-    pub(super) fn new(a: A, b: B, consumers: &[Option<Consuming>]) -> Result<Self, String> {
+    pub(super) fn new(a: A, b: B, queues: &[Opening]) -> Result<Self, String> {
         let start = a.clock().now().max(b.clock().now());
         a.clock().set(start);
         b.clock().set(start);
@@ -68,18 +75,20 @@ impl<A: Subject, B: Subject> Pair<A, B> {
             names: Names::new(),
             places: [[NOWHERE; 2]; SLOTS],
             leases: Vec::new(),
+            peeked: Default::default(),
             fences: HashMap::new(),
             promises: Promises::default(),
             departures: HashMap::new(),
             serial: 0,
         };
         pair.both(|broker, _| wait(broker.create_account(Some(ACCOUNT), "script".to_owned())))?;
-        for slot in 0..consumers.len() {
+        for (slot, queue) in queues.iter().enumerate() {
             pair.create(slot)?;
+            pair.set_retention(slot, queue.retention_seconds)?;
         }
-        for (slot, consumer) in consumers.iter().enumerate() {
-            if let Some(consumer) = consumer {
-                pair.attach(slot, *consumer)?;
+        for (slot, queue) in queues.iter().enumerate() {
+            if let Some(consumer) = queue.consumer {
+                pair.attach(slot, consumer)?;
             }
         }
         Ok(pair)
@@ -88,7 +97,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
     /// Takes one step; the first difference is the error.
     pub(super) fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Push { slot, count, pieces } => self.push(*slot, *count, pieces),
+            Step::Push { slot, count, pieces, request } => self.push(*slot, *count, pieces, *request),
             Step::Pull { slot, batch_size, visibility_timeout_ms } => {
                 self.pull(*slot, *batch_size, *visibility_timeout_ms).map(drop)
             }
@@ -97,10 +106,14 @@ impl<A: Subject, B: Subject> Pair<A, B> {
                 self.extend(*slot, leases, *visibility_timeout_ms)
             }
             Step::Discard { slot, leases } => self.discard(*slot, leases),
+            Step::Peek { slot, batch_size } => self.peek(*slot, *batch_size),
+            Step::DiscardPeeked { slot, places } => self.discard_peeked(*slot, places),
+            Step::Redrive { slot, to, batch_size } => self.redrive(*slot, *to, *batch_size),
             Step::Purge { slot } => self.purge(*slot),
             Step::Backlog { slot } => self.backlog(*slot),
             Step::Pause { slot, paused } => self.pause(*slot, *paused),
             Step::SetDelay { slot, seconds } => self.set_delay(*slot, *seconds),
+            Step::SetRetention { slot, seconds } => self.set_retention(*slot, *seconds),
             Step::Rename { slot } => self.rename(*slot),
             Step::Attach { slot, consumer } => self.attach(*slot, *consumer),
             Step::Replace { slot, same_id, consumer } => self.replace(*slot, *same_id, *consumer),
@@ -109,6 +122,9 @@ impl<A: Subject, B: Subject> Pair<A, B> {
             Step::Create { slot } => self.create(*slot),
             Step::CreateToken { number } => self.create_token(*number),
             Step::RevokeToken { number } => self.revoke_token(*number),
+            Step::Subscribe { resource, to } => self.subscribe(*resource, *to),
+            Step::Resubscribe { place, to, enabled } => self.resubscribe(*place, *to, *enabled),
+            Step::Unsubscribe { place } => self.unsubscribe(*place),
             Step::Advance { milliseconds } => self.advance(Milliseconds(*milliseconds)),
             Step::Housekeep { whose } => self.housekeep(*whose),
             Step::Restart { whose } => self.restart(*whose),
@@ -122,6 +138,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
         for slot in 0..SLOTS {
             self.take_over(slot)?;
             self.backlog(slot)?;
+            self.set_retention(slot, LONGEST_SECONDS)?;
             self.pause(slot, false)?;
             self.detach(slot)?;
             self.attach(slot, DRAINING)?;

@@ -11,11 +11,18 @@ pub(super) const SLOTS: usize = 4;
 /// A queue of the script.
 pub(super) type Slot = usize;
 
-/// A run of verbs, and the consumers that the first three queues start with.
+/// A run of verbs, and what the first three queues start with.
 #[derive(Debug, Clone)]
 pub(super) struct Script {
-    pub(super) consumers: Vec<Option<Consuming>>,
+    pub(super) queues: Vec<Opening>,
     pub(super) steps: Vec<Step>,
+}
+
+/// How a queue starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    pub(super) retention_seconds: u32,
+    pub(super) consumer: Option<Consuming>,
 }
 
 /// A consumer.
@@ -36,6 +43,13 @@ pub(super) struct Piece {
     pub(super) length: usize,
     pub(super) content_type: ContentType,
     pub(super) delay_seconds: Option<u32>,
+}
+
+/// An idempotency key and a content, each by its number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub(super) key: u8,
+    pub(super) content: u8,
 }
 
 /// A lease got earlier.
@@ -65,6 +79,7 @@ pub(super) enum Step {
         slot: Slot,
         count: usize,
         pieces: Vec<Piece>,
+        request: Option<Request>,
     },
     Pull {
         slot: Slot,
@@ -86,6 +101,21 @@ pub(super) enum Step {
         slot: Slot,
         leases: Vec<Pick>,
     },
+    Peek {
+        slot: Slot,
+        batch_size: Option<u16>,
+    },
+    /// Those of the slot's last peek that showed any, by their places in it.
+    DiscardPeeked {
+        slot: Slot,
+        places: Vec<usize>,
+    },
+    /// To the origins, or to a slot's queue; be it the same.
+    Redrive {
+        slot: Slot,
+        to: Option<Slot>,
+        batch_size: u16,
+    },
     Purge {
         slot: Slot,
     },
@@ -97,6 +127,10 @@ pub(super) enum Step {
         paused: bool,
     },
     SetDelay {
+        slot: Slot,
+        seconds: u32,
+    },
+    SetRetention {
         slot: Slot,
         seconds: u32,
     },
@@ -130,6 +164,21 @@ pub(super) enum Step {
     RevokeToken {
         number: u8,
     },
+    /// To one of a few resources.
+    Subscribe {
+        resource: u8,
+        to: Slot,
+    },
+    /// The subscription at this place in the list, or one that never was.
+    Resubscribe {
+        place: usize,
+        to: Option<Slot>,
+        enabled: Option<bool>,
+    },
+    /// As [`Step::Resubscribe`].
+    Unsubscribe {
+        place: usize,
+    },
     Advance {
         milliseconds: u64,
     },
@@ -146,8 +195,8 @@ pub(super) enum Step {
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (slot, consumer) in self.consumers.iter().enumerate() {
-            writeln!(f, "  slot {slot}: {consumer:?}")?;
+        for (slot, queue) in self.queues.iter().enumerate() {
+            writeln!(f, "  slot {slot}: {queue:?}")?;
         }
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {index:3}: {step:?}")?;

@@ -33,7 +33,7 @@ impl<F: Fn(&Script) -> Result<(), String>> Search<F> {
             return false;
         }
         self.tries_left -= 1;
-        let shorter = Script { consumers: self.script.consumers.clone(), steps };
+        let shorter = Script { queues: self.script.queues.clone(), steps };
         match (self.run)(&shorter) {
             Ok(()) => false,
             Err(difference) => {
@@ -78,10 +78,11 @@ impl<F: Fn(&Script) -> Result<(), String>> Search<F> {
 fn smaller(step: &Step, entry: usize) -> Option<Step> {
     let mut step = step.clone();
     match &mut step {
-        Step::Push { count, pieces, .. } => match entry {
+        Step::Push { count, pieces, request, .. } => match entry {
             0 if *count > 1 => *count /= 2,
             0 | 1 if *count > 1 => *count -= 1,
             0..=2 if pieces.len() > 1 => drop(pieces.pop()),
+            0..=3 if request.is_some() => *request = None,
             _ => return None,
         },
         Step::Settle { acks, retries, .. } => {
@@ -95,6 +96,9 @@ fn smaller(step: &Step, entry: usize) -> Option<Step> {
         }
         Step::Extend { leases, .. } | Step::Discard { leases, .. } if entry < leases.len() => {
             leases.remove(entry);
+        }
+        Step::DiscardPeeked { places, .. } if entry < places.len() => {
+            places.remove(entry);
         }
         _ => return None,
     }

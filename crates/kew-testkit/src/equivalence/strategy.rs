@@ -7,7 +7,7 @@ use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
 use proptest::sample::select;
 
-use super::script::{Consuming, Pick, Piece, SLOTS, Script, Slot, Step, Whose};
+use super::script::{Consuming, Opening, Pick, Piece, Request, SLOTS, Script, Slot, Step, Whose};
 
 /// How many verbs a script has.
 const STEPS: usize = 200;
@@ -18,8 +18,14 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
     let first = option::weighted(0.95, consumer(select(vec![Some(1), Some(1), Some(1), Some(3), None])));
     let second = option::weighted(0.9, consumer(select(vec![Some(0), Some(2), None])));
     let third = option::weighted(0.9, consumer(select(vec![Some(0), Some(1), Some(3), None])));
-    let consumers = (first, second, third).prop_map(|(a, b, c)| vec![a, b, c]);
-    (consumers, vec(step(), STEPS)).prop_map(|(consumers, steps)| Script { consumers, steps })
+    let queues = (opening(first), opening(second), opening(third)).prop_map(|(a, b, c)| vec![a, b, c]);
+    (queues, vec(step(), STEPS)).prop_map(|(queues, steps)| Script { queues, steps })
+}
+
+/// Mostly a period that outlasts the script, so that what else may happen to messages happens.
+fn opening(consumer: impl Strategy<Value = Option<Consuming>>) -> impl Strategy<Value = Opening> {
+    let period = prop_oneof![3 => Just(1_209_600), 1 => retention()];
+    (period, consumer).prop_map(|(retention_seconds, consumer)| Opening { retention_seconds, consumer })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -48,6 +54,10 @@ fn message_step() -> impl Strategy<Value = Step> {
                 visibility_timeout_ms,
             }),
         3 => (slot(), vec(pick(), 0..5)).prop_map(|(slot, leases)| Step::Discard { slot, leases }),
+        6 => (slot(), option::of(batch_size())).prop_map(|(slot, batch_size)| Step::Peek { slot, batch_size }),
+        2 => (slot(), vec(0..8_usize, 1..4)).prop_map(|(slot, places)| Step::DiscardPeeked { slot, places }),
+        8 => (redriven_slot(), option::weighted(0.4, slot()), batch_size())
+            .prop_map(|(slot, to, batch_size)| Step::Redrive { slot, to, batch_size }),
         6 => slot().prop_map(|slot| Step::Backlog { slot }),
         1 => slot().prop_map(|slot| Step::Purge { slot }),
     ]
@@ -62,7 +72,13 @@ fn settle() -> impl Strategy<Value = Step> {
 
 fn push() -> impl Strategy<Value = Step> {
     let count = prop_oneof![12 => 1..6_usize, 2 => 6..40_usize, 1 => Just(100), 1 => select(vec![0, 101])];
-    (slot(), count, vec(piece(), 1..4)).prop_map(|(slot, count, pieces)| Step::Push { slot, count, pieces })
+    (slot(), count, vec(piece(), 1..4), option::weighted(0.5, request()))
+        .prop_map(|(slot, count, pieces, request)| Step::Push { slot, count, pieces, request })
+}
+
+/// Few keys, so that they meet again; mostly with the content that they had before.
+fn request() -> impl Strategy<Value = Request> {
+    (0..2_u8, prop_oneof![2 => Just(0), 1 => Just(1)]).prop_map(|(key, content)| Request { key, content })
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
@@ -86,8 +102,12 @@ fn clock_step() -> impl Strategy<Value = Step> {
         10_000,
         29_999,
         30_000,
+        59_999,
+        60_000,
         60_000,
         90_000,
+        899_999,
+        900_000,
         3_600_000,
         43_200_000,
         86_400_000,
@@ -106,6 +126,7 @@ fn settings_step() -> impl Strategy<Value = Step> {
         3 => (slot(), any::<bool>()).prop_map(|(slot, paused)| Step::Pause { slot, paused }),
         3 => slot().prop_map(|slot| Step::Pause { slot, paused: false }),
         2 => (slot(), delay()).prop_map(|(slot, seconds)| Step::SetDelay { slot, seconds }),
+        3 => (slot(), retention()).prop_map(|(slot, seconds)| Step::SetRetention { slot, seconds }),
         1 => slot().prop_map(|slot| Step::Rename { slot }),
         2 => slot().prop_map(|slot| Step::Detach { slot }),
         5 => (slot(), consumer()).prop_map(|(slot, consumer)| Step::Attach { slot, consumer }),
@@ -120,6 +141,10 @@ fn other_step() -> impl Strategy<Value = Step> {
         5 => slot().prop_map(|slot| Step::Create { slot }),
         1 => (0..4_u8).prop_map(|number| Step::CreateToken { number }),
         1 => (0..4_u8).prop_map(|number| Step::RevokeToken { number }),
+        2 => (0..4_u8, slot()).prop_map(|(resource, to)| Step::Subscribe { resource, to }),
+        1 => (0..3_usize, option::of(slot()), option::of(any::<bool>()))
+            .prop_map(|(place, to, enabled)| Step::Resubscribe { place, to, enabled }),
+        1 => (0..3_usize).prop_map(|place| Step::Unsubscribe { place }),
         4 => Just(Step::Catalog),
     ]
 }
@@ -152,6 +177,11 @@ fn slot() -> impl Strategy<Value = Slot> {
     prop_oneof![6 => Just(0), 4 => Just(1), 2 => Just(2), 1 => Just(SLOTS - 1)]
 }
 
+/// Mostly the queues that dead letters go to.
+fn redriven_slot() -> impl Strategy<Value = Slot> {
+    prop_oneof![2 => Just(0), 6 => Just(1), 2 => Just(2), 2 => Just(SLOTS - 1)]
+}
+
 fn batch_size() -> impl Strategy<Value = u16> {
     prop_oneof![4 => 1..8_u16, 1 => 8..100_u16, 1 => Just(100)]
 }
@@ -162,6 +192,11 @@ fn timeout() -> impl Strategy<Value = u64> {
 
 fn delay() -> impl Strategy<Value = u32> {
     select(vec![0, 0, 1, 1, 5, 30, 600, 86_400])
+}
+
+/// As long as the shortest leases and clock steps, or about as long as a script.
+fn retention() -> impl Strategy<Value = u32> {
+    select(vec![60, 60, 61, 90, 3_600, 86_400, 345_600, 1_209_600, 1_209_600])
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

@@ -6,11 +6,12 @@ use kew_model::{
 };
 
 use super::stage::{Stage, name, new_queue, pulling, with_retries};
+use super::subscriptions::to_bucket;
 use crate::subject::Subject;
 use crate::wait::wait;
 
 /// Pushes `count` bodies of the largest size, two to a batch.
-fn push_largest<S: Subject>(
+pub(super) fn push_largest<S: Subject>(
     stage: &Stage<S>,
     place: kew_model::Place,
     content_type: ContentType,
@@ -122,4 +123,23 @@ pub fn an_account_holds_so_many_tokens<S: Subject>(subject: S) {
 
     wait(broker.revoke_token(stage.account, token(0).id)).unwrap();
     wait(broker.create_token(stage.account, token(Limits::TOKENS_MAX))).unwrap();
+}
+
+/// An account holds 10,000 event subscriptions; a deleted one makes room.
+pub fn an_account_holds_so_many_subscriptions<S: Subject>(subject: S) {
+    let stage = Stage::new(subject);
+    let broker = stage.broker();
+    let events = stage.queue("events");
+    let create =
+        |index: usize| wait(broker.create_subscription(stage.account, to_bucket(&index.to_string(), events)));
+    let first = create(0).unwrap();
+    for index in 1..Limits::SUBSCRIPTIONS_MAX {
+        create(index).unwrap();
+    }
+
+    let too_many = Error::TooMany { what: "subscriptions", limit: Limits::SUBSCRIPTIONS_MAX };
+    assert_eq!(create(Limits::SUBSCRIPTIONS_MAX).unwrap_err(), too_many);
+
+    wait(broker.delete_subscription(stage.account, first.id)).unwrap();
+    create(Limits::SUBSCRIPTIONS_MAX).unwrap();
 }

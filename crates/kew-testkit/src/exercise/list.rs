@@ -122,6 +122,86 @@ macro_rules! broker_cases {
                 a_discard_moves_the_oldest_on,
                 a_discard_in_no_queue_is_refused,
             }
+            peek {
+                a_peek_shows_what_a_pull_would_take,
+                a_peek_changes_nothing,
+                a_peek_tells_the_attempts_so_far,
+                a_peek_hides_what_nobody_could_pull,
+                a_peek_needs_no_consumer_and_no_delivery,
+                a_peek_shows_as_many_as_the_consumer_says,
+                a_peek_holds_4_mib,
+                a_peeked_message_can_be_discarded,
+                a_peeked_message_may_be_discarded_while_leased,
+                a_peek_after_a_restart_shows_the_same,
+                a_peek_of_no_queue_is_refused,
+            }
+            redrive {
+                dead_letters_go_back_to_their_origin,
+                a_redriven_message_is_tried_anew,
+                each_dead_letter_goes_to_its_own_origin,
+                a_named_queue_takes_everything,
+                a_message_without_an_origin_stays,
+                an_origin_is_a_queue_and_not_a_name,
+                the_last_dead_letter_move_tells_the_origin,
+                a_redriven_message_has_no_origin,
+                no_delay_holds_a_redriven_message,
+                a_redriven_message_stands_behind_those_there,
+                leases_of_a_redriven_message_find_nothing,
+                a_redrive_keeps_the_promise,
+                origins_and_moves_survive_a_restart,
+            }
+            redrive_step {
+                a_redrive_takes_what_a_pull_would_take,
+                a_step_moves_at_most_its_batch,
+                a_step_may_move_a_hundred,
+                a_step_moves_at_most_a_mebibyte,
+                a_step_looks_at_a_thousand_messages,
+                a_redrive_needs_no_consumer_and_no_delivery,
+                a_redrive_needs_two_queues,
+                an_empty_queue_is_redriven_to_no_effect,
+            }
+            idempotency {
+                a_repeated_push_publishes_nothing,
+                a_repetition_answers_the_backlog_of_now,
+                another_content_under_the_key_is_refused,
+                a_key_lasts_a_quarter_of_an_hour,
+                a_key_is_free_after_its_time,
+                every_key_is_its_own,
+                keys_of_queues_do_not_mix,
+                a_key_outlives_its_messages,
+                a_deleted_queue_forgets_its_keys,
+                keys_survive_a_restart,
+                a_refused_push_uses_no_key,
+                without_a_key_every_push_publishes,
+                a_batch_is_published_once_with_its_delays,
+            }
+            retention {
+                a_message_stays_for_its_period,
+                a_message_stays_for_four_days,
+                a_message_may_stay_for_fourteen_days,
+                a_message_goes_in_whatever_state_it_is,
+                a_period_ends_while_nothing_is_delivered,
+                late_settlements_of_an_expired_message_do_nothing,
+                an_acked_message_did_not_expire,
+                an_expired_message_is_no_dead_letter,
+                a_lease_that_ends_before_the_period_fails,
+                nothing_prolongs_a_period,
+                messages_go_in_the_order_of_their_arrival,
+                a_delay_counts_into_the_period,
+                a_queue_lives_on_after_its_messages,
+            }
+            period {
+                a_lowered_period_acts_on_stored_messages,
+                a_raised_period_keeps_stored_messages,
+                a_raised_period_brings_nothing_back,
+                a_period_lowered_for_a_moment_has_acted,
+                a_dead_letter_stays_for_the_period_of_its_queue,
+                a_dead_letter_may_come_and_go_unseen,
+                a_redriven_message_stays_for_the_period_of_its_queue,
+                an_expired_message_is_not_redriven,
+                periods_end_while_closed,
+                arrivals_survive_a_restart,
+            }
             catalog {
                 accounts_are_listed_in_order,
                 a_queue_is_shown_as_created,
@@ -145,6 +225,17 @@ macro_rules! broker_cases {
                 a_queue_cannot_be_its_own_dead_letter_queue,
                 a_consumer_of_no_queue_is_refused,
             }
+            subscriptions {
+                a_subscription_is_shown_as_created,
+                subscriptions_are_listed_in_order,
+                a_resource_is_subscribed_to_once,
+                a_subscription_needs_a_queue_of_the_account,
+                a_change_of_a_subscription_leaves_the_rest_alone,
+                a_change_of_a_subscription_may_be_refused,
+                a_deleted_subscription_is_gone,
+                a_deleted_queue_takes_its_subscriptions_along,
+                subscriptions_survive_a_restart,
+            }
             access {
                 a_token_is_shown_as_created,
                 tokens_are_listed_in_order,
@@ -159,6 +250,7 @@ macro_rules! broker_cases {
                 attempts_count_to_a_hundred_and_one,
                 an_account_holds_so_many_queues,
                 an_account_holds_so_many_tokens,
+                an_account_holds_so_many_subscriptions,
             }
             restart {
                 messages_survive,

@@ -72,7 +72,7 @@ fn random_scripts_reach_every_outcome() {
     let seen = Seen::default();
     let watched = || FlawedSubject::watched(Flaw::None, seen.clone());
 
-    check_equivalence(100, || OracleSubject::new(1), watched);
+    check_equivalence(200, || OracleSubject::new(1), watched);
 
     let seen = seen.lock().unwrap();
     for outcome in [
@@ -92,6 +92,18 @@ fn random_scripts_reach_every_outcome() {
         "(\"discard\", false)",
         "(\"attempts\", 1)",
         "(\"attempts\", 4)",
+        "RetentionEnded",
+        "(\"repeated\", false)",
+        "(\"repeated\", true)",
+        "IdempotencyMismatch",
+        "(\"peeked\", 0)",
+        "(\"peeked\", 1)",
+        "(\"moved\", 0)",
+        "(\"moved\", 1)",
+        "(\"without origin\", 0)",
+        "(\"without origin\", 1)",
+        "RedriveCycle",
+        "DestinationNotFound",
         "PullNotEnabled",
         "QueuePaused",
         "QueueNotFound",

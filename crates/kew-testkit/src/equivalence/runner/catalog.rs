@@ -61,6 +61,11 @@ impl<A: Subject, B: Subject> Pair<A, B> {
         self.change(slot, &QueueChange { delivery_delay: Some(Seconds(seconds)), ..QueueChange::default() })
     }
 
+    pub(super) fn set_retention(&mut self, slot: Slot, seconds: u32) -> Result<(), String> {
+        let period = Some(Seconds(seconds));
+        self.change(slot, &QueueChange { message_retention_period: period, ..QueueChange::default() })
+    }
+
     /// Between the slot's two names.
     pub(super) fn rename(&mut self, slot: Slot) -> Result<(), String> {
         let usual = name_of(slot)?;
@@ -138,7 +143,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
         for (queue, other) in queues.iter().zip(&others) {
             self.names.same_queue(queue, other)?;
         }
-        Ok(())
+        self.same_subscriptions()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The steps of messages, and the draining at the end.
 
 use kew_model::{
-    AckOutcome, Extend, Lease, Milliseconds, Pull, Pulled, PushBatch, Retry, Seconds, Sequence, Settlement,
+    AckOutcome, Extend, Idempotency, Lease, Milliseconds, Pull, Pulled, PushBatch, Retry, Seconds, Sequence,
+    Settlement,
 };
 
 use super::super::pairing::same;
-use super::super::script::{Pick, Piece, Slot};
+use super::super::script::{Pick, Piece, Request, Slot};
 use super::{Known, Pair};
 use crate::subject::Subject;
 use crate::wait::wait;
@@ -14,8 +15,16 @@ use crate::wait::wait;
 const DEPARTURES_REMEMBERED: usize = 1_024;
 
 impl<A: Subject, B: Subject> Pair<A, B> {
-    pub(super) fn push(&mut self, slot: Slot, count: usize, pieces: &[Piece]) -> Result<(), String> {
+    pub(super) fn push(
+        &mut self,
+        slot: Slot,
+        count: usize,
+        pieces: &[Piece],
+        request: Option<Request>,
+    ) -> Result<(), String> {
         let mut batch = PushBatch::new();
+        batch.idempotency =
+            request.map(|Request { key, content }| Idempotency { key: [key; 16], content: [content; 16] });
         for piece in pieces.iter().cycle().take(count) {
             self.serial += 1;
             let mut body = format!("message {} ", self.serial).into_bytes();
@@ -26,7 +35,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
         }
         let places = self.places[slot];
         match self.both(|broker, index| wait(broker.push(places[index], batch.clone())))? {
-            Some([a, b]) => same("backlog", &a.backlog, &b.backlog),
+            Some([a, b]) => same("push", &a, &b),
             None => Ok(()),
         }
     }
@@ -156,7 +165,7 @@ impl<A: Subject, B: Subject> Pair<A, B> {
 }
 
 fn forget(outcome: &mut AckOutcome) {
-    if *outcome == AckOutcome::Exhausted {
+    if matches!(*outcome, AckOutcome::Exhausted | AckOutcome::RetentionEnded) {
         *outcome = AckOutcome::AlreadyGone;
     }
 }

@@ -1,0 +1,75 @@
+//! What can be wrong with a broker.
+
+/// What is wrong with a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    /// No flaw, but the looseness of a distributed engine, which it declares: pulls return less than is there and in
+    /// no order, and nobody knows why a message is gone.
+    Loose,
+    PullsBackwards,
+    GivesLeasedMessagesAway,
+    EndsLeasesTooSoon,
+    EndsLeasesTooLate,
+    ForgetsLeasesAtRestart,
+    ForgetsEverythingAtRestart,
+    LosesTheLastOfABatch,
+    LosesAnAck,
+    BringsAckedMessagesBack,
+    ForgetsWhyMessagesAreGone,
+    IgnoresDelays,
+    IgnoresRetryDelays,
+    IgnoresPauses,
+    IgnoresPurges,
+    IgnoresExtensions,
+    IgnoresDeadLetterQueues,
+    DiscardsWithoutLooking,
+    CountsNoAttempts,
+    MiscountsTheBacklog,
+    PeeksBackwards,
+    PeeksByPulling,
+    RedrivesWithoutBound,
+    LosesWhatItRedrives,
+    ForgetsKeys,
+    ForgetsKeysAtRestart,
+    TakesAnyContentForTheSame,
+    KeepsMessagesTooLong,
+    ForgetsThatMessagesExpired,
+    IgnoresChangesOfSubscriptions,
+    /// Not among [`Flaw::ALL`]: whoever looks for this one must wait until it is sure that nothing comes.
+    ForgetsPromises,
+}
+
+impl Flaw {
+    pub(crate) const ALL: [Self; 29] = [
+        Self::PullsBackwards,
+        Self::GivesLeasedMessagesAway,
+        Self::EndsLeasesTooSoon,
+        Self::EndsLeasesTooLate,
+        Self::ForgetsLeasesAtRestart,
+        Self::ForgetsEverythingAtRestart,
+        Self::LosesTheLastOfABatch,
+        Self::LosesAnAck,
+        Self::BringsAckedMessagesBack,
+        Self::ForgetsWhyMessagesAreGone,
+        Self::IgnoresDelays,
+        Self::IgnoresRetryDelays,
+        Self::IgnoresPauses,
+        Self::IgnoresPurges,
+        Self::IgnoresExtensions,
+        Self::IgnoresDeadLetterQueues,
+        Self::DiscardsWithoutLooking,
+        Self::CountsNoAttempts,
+        Self::MiscountsTheBacklog,
+        Self::PeeksBackwards,
+        Self::PeeksByPulling,
+        Self::RedrivesWithoutBound,
+        Self::LosesWhatItRedrives,
+        Self::ForgetsKeys,
+        Self::ForgetsKeysAtRestart,
+        Self::TakesAnyContentForTheSame,
+        Self::KeepsMessagesTooLong,
+        Self::ForgetsThatMessagesExpired,
+        Self::IgnoresChangesOfSubscriptions,
+    ];
+}
