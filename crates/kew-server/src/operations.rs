@@ -140,10 +140,16 @@ pub(crate) async fn carry_out(call: &Call<'_>, named: Named) -> Result<Vec<u8>, 
         (Operation::ReplaceConsumer, Named::Queue(place)) => consumers::replace(call, place).await,
         (Operation::DeleteConsumer, Named::Queue(place)) => consumers::delete(call, place).await,
         (Operation::ListSubscriptions, Named::Account(account)) => subscriptions::list(call, account),
-        (Operation::CreateSubscription, Named::Account(account)) => subscriptions::create(call, account).await,
+        (Operation::CreateSubscription, Named::Account(account)) => {
+            subscriptions::create(call, account).await
+        }
         (Operation::GetSubscription, Named::Account(account)) => subscriptions::get(call, account),
-        (Operation::ChangeSubscription, Named::Account(account)) => subscriptions::change(call, account).await,
-        (Operation::DeleteSubscription, Named::Account(account)) => subscriptions::delete(call, account).await,
+        (Operation::ChangeSubscription, Named::Account(account)) => {
+            subscriptions::change(call, account).await
+        }
+        (Operation::DeleteSubscription, Named::Account(account)) => {
+            subscriptions::delete(call, account).await
+        }
         (Operation::VerifyToken, Named::Caller | Named::Account(_)) => Ok(identity::verify(call)),
         (Operation::GetUser, Named::Caller) => Ok(identity::user(call)),
         (Operation::ListMemberships, Named::Caller) => identity::memberships(call),

@@ -95,6 +95,9 @@ const ONE_SUBSCRIPTION: &[&str] =
 const OWN_ACCOUNTS: &[&str] = &["client", "v4", "accounts"];
 const OWN_ACCOUNT: &[&str] = &["client", "v4", "accounts", ACCOUNT];
 const ACCOUNT_TOKEN: &[&str] = &["client", "v4", "accounts", ACCOUNT, "tokens", "verify"];
+const USER: &[&str] = &["client", "v4", "user"];
+const MEMBERSHIPS: &[&str] = &["client", "v4", "memberships"];
+const HEALTH: &[&str] = &["healthz"];
 const USER_TOKEN: &[&str] = &["client", "v4", "user", "tokens", "verify"];
 const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages"];
 const BATCH: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "batch"];
@@ -112,41 +115,41 @@ const CONSUMING: Right = Right::InAccount(Scope::Consume);
 /// The table. The calls that carry most requests come first.
 #[rustfmt::skip]
 pub(crate) const ROUTES: &[Route] = &[
-    route(&Method::POST,   MESSAGES,     PUSHING,        Operation::Push),
-    route(&Method::POST,   BATCH,        PUSHING,        Operation::PushBatch),
-    route(&Method::POST,   PULL,         CONSUMING,      Operation::Pull),
-    route(&Method::POST,   ACK,          CONSUMING,      Operation::Ack),
-    route(&Method::GET,    QUEUES,       READ,           Operation::ListQueues),
-    route(&Method::POST,   QUEUES,       WRITE,          Operation::CreateQueue),
-    route(&Method::GET,    ONE_QUEUE,    READ,           Operation::GetQueue),
-    route(&Method::PUT,    ONE_QUEUE,    WRITE,          Operation::ReplaceQueue),
-    route(&Method::PATCH,  ONE_QUEUE,    WRITE,          Operation::ChangeQueue),
-    route(&Method::DELETE, ONE_QUEUE,    WRITE,          Operation::DeleteQueue),
-    route(&Method::GET,    METRICS,      READ,           Operation::GetMetrics),
-    route(&Method::POST,   PURGE,        WRITE,          Operation::Purge),
-    route(&Method::GET,    PURGE,        READ,           Operation::GetPurge),
-    route(&Method::GET,    CONSUMERS,    READ,           Operation::ListConsumers),
-    route(&Method::POST,   CONSUMERS,    WRITE,          Operation::CreateConsumer),
-    route(&Method::GET,    ONE_CONSUMER, READ,           Operation::GetConsumer),
-    route(&Method::PUT,    ONE_CONSUMER, WRITE,          Operation::ReplaceConsumer),
-    route(&Method::DELETE, ONE_CONSUMER, WRITE,          Operation::DeleteConsumer),
-    route(&Method::GET,    SUBSCRIPTIONS, READ,          Operation::ListSubscriptions),
-    route(&Method::POST,   SUBSCRIPTIONS, WRITE,         Operation::CreateSubscription),
-    route(&Method::GET,    ONE_SUBSCRIPTION, READ,       Operation::GetSubscription),
-    route(&Method::PATCH,  ONE_SUBSCRIPTION, WRITE,      Operation::ChangeSubscription),
-    route(&Method::DELETE, ONE_SUBSCRIPTION, WRITE,      Operation::DeleteSubscription),
-    route(&Method::GET,    USER_TOKEN,   Right::Known,   Operation::VerifyToken),
-    route(&Method::GET,    ACCOUNT_TOKEN, Right::Known,  Operation::VerifyToken),
-    route(&Method::GET,    &["client", "v4", "user"], Right::Known, Operation::GetUser),
-    route(&Method::GET,    &["client", "v4", "memberships"], Right::Known, Operation::ListMemberships),
-    route(&Method::GET,    OWN_ACCOUNTS, Right::Known,   Operation::ListOwnAccounts),
-    route(&Method::GET,    OWN_ACCOUNT,  Right::Known,   Operation::GetOwnAccount),
-    route(&Method::GET,    &["healthz"], Right::Nothing, Operation::Health),
-    route(&Method::GET,    ACCOUNTS,     Right::Server,  Operation::ListAccounts),
-    route(&Method::POST,   ACCOUNTS,     Right::Server,  Operation::CreateAccount),
-    route(&Method::GET,    TOKENS,       Right::Server,  Operation::ListTokens),
-    route(&Method::POST,   TOKENS,       Right::Server,  Operation::CreateToken),
-    route(&Method::DELETE, ONE_TOKEN,    Right::Server,  Operation::RevokeToken),
+    route(&Method::POST,   MESSAGES,         PUSHING,        Operation::Push),
+    route(&Method::POST,   BATCH,            PUSHING,        Operation::PushBatch),
+    route(&Method::POST,   PULL,             CONSUMING,      Operation::Pull),
+    route(&Method::POST,   ACK,              CONSUMING,      Operation::Ack),
+    route(&Method::GET,    QUEUES,           READ,           Operation::ListQueues),
+    route(&Method::POST,   QUEUES,           WRITE,          Operation::CreateQueue),
+    route(&Method::GET,    ONE_QUEUE,        READ,           Operation::GetQueue),
+    route(&Method::PUT,    ONE_QUEUE,        WRITE,          Operation::ReplaceQueue),
+    route(&Method::PATCH,  ONE_QUEUE,        WRITE,          Operation::ChangeQueue),
+    route(&Method::DELETE, ONE_QUEUE,        WRITE,          Operation::DeleteQueue),
+    route(&Method::GET,    METRICS,          READ,           Operation::GetMetrics),
+    route(&Method::POST,   PURGE,            WRITE,          Operation::Purge),
+    route(&Method::GET,    PURGE,            READ,           Operation::GetPurge),
+    route(&Method::GET,    CONSUMERS,        READ,           Operation::ListConsumers),
+    route(&Method::POST,   CONSUMERS,        WRITE,          Operation::CreateConsumer),
+    route(&Method::GET,    ONE_CONSUMER,     READ,           Operation::GetConsumer),
+    route(&Method::PUT,    ONE_CONSUMER,     WRITE,          Operation::ReplaceConsumer),
+    route(&Method::DELETE, ONE_CONSUMER,     WRITE,          Operation::DeleteConsumer),
+    route(&Method::GET,    SUBSCRIPTIONS,    READ,           Operation::ListSubscriptions),
+    route(&Method::POST,   SUBSCRIPTIONS,    WRITE,          Operation::CreateSubscription),
+    route(&Method::GET,    ONE_SUBSCRIPTION, READ,           Operation::GetSubscription),
+    route(&Method::PATCH,  ONE_SUBSCRIPTION, WRITE,          Operation::ChangeSubscription),
+    route(&Method::DELETE, ONE_SUBSCRIPTION, WRITE,          Operation::DeleteSubscription),
+    route(&Method::GET,    USER_TOKEN,       Right::Known,   Operation::VerifyToken),
+    route(&Method::GET,    ACCOUNT_TOKEN,    Right::Known,   Operation::VerifyToken),
+    route(&Method::GET,    USER,             Right::Known,   Operation::GetUser),
+    route(&Method::GET,    MEMBERSHIPS,      Right::Known,   Operation::ListMemberships),
+    route(&Method::GET,    OWN_ACCOUNTS,     Right::Known,   Operation::ListOwnAccounts),
+    route(&Method::GET,    OWN_ACCOUNT,      Right::Known,   Operation::GetOwnAccount),
+    route(&Method::GET,    HEALTH,           Right::Nothing, Operation::Health),
+    route(&Method::GET,    ACCOUNTS,         Right::Server,  Operation::ListAccounts),
+    route(&Method::POST,   ACCOUNTS,         Right::Server,  Operation::CreateAccount),
+    route(&Method::GET,    TOKENS,           Right::Server,  Operation::ListTokens),
+    route(&Method::POST,   TOKENS,           Right::Server,  Operation::CreateToken),
+    route(&Method::DELETE, ONE_TOKEN,        Right::Server,  Operation::RevokeToken),
 ];
 
 const fn route(

@@ -12,14 +12,9 @@ use crate::memory::{DEVELOPER, InMemory};
 #[tokio::test]
 async fn unknown_routes_are_told_with_both_codes() {
     let kew = Kew::start().await;
-    for path in [
-        "/",
-        "/client/v4",
-        "/client/v4/zones",
-        "/nowhere?x=1",
-        &format!("{JOBS}/messages/poll"),
-        "/healthz/",
-    ] {
+    for path in
+        ["/", "/client/v4", "/client/v4/zones", "/nowhere?x=1", &format!("{JOBS}/messages/poll"), "/healthz/"]
+    {
         for method in ["GET", "POST", "OPTIONS", "BREW"] {
             let answer = kew.call(method, path, "").await;
             let codes: Vec<_> =
