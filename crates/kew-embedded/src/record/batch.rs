@@ -18,6 +18,7 @@ const MOVED_ENTRY_BYTES: usize = 4 + 16 + 8 + 8;
 /// The extension of a `Pushed` record that names what the request is idempotent under.
 const EXTENSION_IDEMPOTENCY: u8 = 1;
 const IDEMPOTENCY_BYTES: u8 = 32;
+const EXTENSION_IDEMPOTENCY_BYTES: u16 = 2 + 32;
 
 /// Where a batch came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,21 +297,18 @@ pub(crate) fn put_pushed(
     out.put(&base.0);
     out.put_u16(u16::try_from(batch.len()).unwrap_or(u16::MAX));
     out.put_u8(if has_delays { FLAG_DELAYS } else { 0 });
-    match &batch.idempotency {
-        None => out.put_u16(0),
-        Some(Idempotency { key, content }) => {
-            out.put_u16(u16::from(IDEMPOTENCY_BYTES) + 2);
-            out.put_u8(EXTENSION_IDEMPOTENCY);
-            out.put_u8(IDEMPOTENCY_BYTES);
-            out.put(key);
-            out.put(content);
-        }
-    }
+    out.put_u16(if batch.idempotency.is_some() { EXTENSION_IDEMPOTENCY_BYTES } else { 0 });
     for message in batch.messages() {
         out.put_u32(table_word(message.length, message.content_type));
     }
     if has_delays {
         delays().for_each(|delay| out.put_u32(delay.0));
+    }
+    if let Some(Idempotency { key, content }) = &batch.idempotency {
+        out.put_u8(EXTENSION_IDEMPOTENCY);
+        out.put_u8(IDEMPOTENCY_BYTES);
+        out.put(key);
+        out.put(content);
     }
     out.put(batch.bodies());
 }
