@@ -76,6 +76,7 @@ impl Dev {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        let listener = serving::listen(self.listen).await?;
         let store = Store::open(&self.data)?;
         if store.broker.account(ACCOUNT).is_none() {
             let made = store.broker.create_account(Some(ACCOUNT), ACCOUNT_NAME.to_owned()).await;
@@ -97,7 +98,7 @@ impl Dev {
             private_file::replace(&environment, &notice.environment())?;
             output::print(&notice.text(&environment))
         };
-        Service { listen: self.listen, settings, store, tells_stop: true }.run(announce).await
+        Service { listener, settings, store, tells_stop: true }.run(announce).await
     }
 
     /// The queue of the round trip: the first named, else the oldest.

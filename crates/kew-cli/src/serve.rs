@@ -60,6 +60,7 @@ impl Serve {
 }
 
 async fn serve(configuration: Configuration) -> anyhow::Result<()> {
+    let listener = serving::listen(configuration.listen).await?;
     let store = Store::open(&configuration.data)?;
     let start = first_start(&store).await?;
     let folder = store.folder.clone();
@@ -73,7 +74,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     };
     // Whoever reads a log of JSON lines from standard error must find nothing else there.
     let tells_stop = configuration.log_format == LogFormat::Text;
-    let service = Service { listen: configuration.listen, settings, store, tells_stop };
+    let service = Service { listener, settings, store, tells_stop };
     service.run(move |address| announce(&start, &folder, address)).await
 }
 

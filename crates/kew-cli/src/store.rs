@@ -1,13 +1,15 @@
 //! The store's folder: opened once, with the keys that seal lease ids beside it.
 //!
-//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason.
+//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason. A folder that holds
+//! something else is told by looking alone, before the journal would put its lock file there.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use kew_embedded::{Embedded, OpenError, Options};
 use kew_journal::RealDisk;
 use kew_model::{Chance, Clock};
@@ -19,8 +21,12 @@ use crate::private_file;
 
 /// The file of the lease keys.
 const KEYS: &str = "keys";
-/// The file that the journal holds a lock on.
+/// The file that the journal holds a lock on, and the one that says what the folder is.
 const LOCK: &str = "LOCK";
+const STORE: &str = "STORE";
+/// What else a creation that was cut short may have left: a file, and folders that are empty.
+const DRAFT: &str = "STORE.tmp";
+const FOLDERS: [&str; 2] = ["log", "checkpoint"];
 
 /// An open store.
 pub(crate) struct Store {
@@ -45,6 +51,14 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let foreign = foreign(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        if let Some(name) = foreign {
+            bail!(
+                "cannot open the store in {}: not a Kew store: the folder holds {name:?} and no file STORE; name \
+                 another folder with --data",
+                folder.display()
+            );
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let disk = Arc::new(RealDisk::new(folder));
@@ -54,6 +68,24 @@ impl Store {
         let keys = read_or_make_keys(folder, &*chance)?;
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }
+}
+
+/// The name of something that no Kew store has, in a folder without a store. A lock file shows that Kew has been here:
+/// what that means is the journal's to say.
+fn foreign(folder: &Path) -> io::Result<Option<String>> {
+    if folder.join(STORE).exists() || folder.join(LOCK).exists() {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_leftover = name == DRAFT
+            || FOLDERS.contains(&name.as_str()) && path.is_dir() && fs::read_dir(&path)?.next().is_none();
+        if !is_leftover {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn log_recovery(broker: &Embedded) {
@@ -93,8 +125,8 @@ fn explain(folder: &Path, error: OpenError) -> anyhow::Error {
 
 /// The process that holds a lock on the folder, as far as the system tells.
 fn holder(folder: &Path) -> Option<u32> {
-    let inode = std::fs::metadata(folder.join(LOCK)).ok()?.ino();
-    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, inode)
+    let inode = fs::metadata(folder.join(LOCK)).ok()?.ino();
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, inode)
 }
 
 /// Finds the process in lines as `1: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF`.

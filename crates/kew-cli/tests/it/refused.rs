@@ -10,6 +10,14 @@ fn refusal(folder: &Path, data: &str) -> String {
     complaint(&run(folder, &["dev", "--listen", "127.0.0.1:0", "--data", data]))
 }
 
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn a_second_process_on_a_folder_is_refused_and_names_the_first() {
     let folder = folder();
@@ -28,6 +36,24 @@ fn a_port_in_use_is_named() {
     let text = complaint(&run(folder.path(), &["dev", "--listen", &address, "--data", "store"]));
     let expected = format!("cannot listen on {address}: the port is taken, perhaps by another kew;");
     assert!(text.contains(&expected), "{text}");
+    assert_eq!(names(folder.path()), [""; 0], "nothing was made");
+}
+
+#[test]
+fn a_port_in_use_leaves_the_store_as_it_is() {
+    let folder = folder();
+    Kew::serve(folder.path(), &[]).stop();
+    let before = names(&folder.path().join("store/log"));
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    // Given a store without its lock file, which everything that opens a store makes.
+    let lock = folder.path().join("store/LOCK");
+    std::fs::remove_file(&lock).unwrap();
+    // When a start fails at the port, then the store was not even opened.
+    let text = complaint(&run(folder.path(), &["serve", "--listen", &address, "--data", "store"]));
+    assert!(text.contains("the port is taken"), "{text}");
+    assert!(!lock.exists(), "not even locked");
+    assert_eq!(names(&folder.path().join("store/log")), before);
 }
 
 #[test]
@@ -48,8 +74,37 @@ fn a_folder_of_something_else_is_left_alone() {
     std::fs::write(folder.path().join("other/diary.txt"), "dear").unwrap();
     let text = refusal(folder.path(), "other");
     assert!(text.contains("other") && text.contains("not a Kew store"), "{text}");
+    assert!(text.ends_with("name another folder with --data\n"), "{text}");
     assert_eq!(std::fs::read_to_string(folder.path().join("other/diary.txt")).unwrap(), "dear");
-    assert!(!folder.path().join("other/keys").exists());
+    assert_eq!(names(&folder.path().join("other")), ["diary.txt"], "nothing is left behind");
+    // A folder of the same name as one of the store's does not make it one.
+    std::fs::create_dir_all(folder.path().join("program/log")).unwrap();
+    std::fs::write(folder.path().join("program/log/today.txt"), "").unwrap();
+    let text = refusal(folder.path(), "program");
+    assert!(text.contains("not a Kew store: the folder holds \"log\""), "{text}");
+    assert_eq!(names(&folder.path().join("program")), ["log"]);
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_gone_on_with() {
+    let folder = folder();
+    let store = folder.path().join("store");
+    for left in [&["log"][..], &["log", "checkpoint"], &["LOCK", "log"]] {
+        // Given what a power cut may leave of the first moment of a store.
+        for name in left {
+            let path = store.join(name);
+            if *name == "LOCK" {
+                std::fs::write(path, "").unwrap();
+            } else {
+                std::fs::create_dir_all(path).unwrap();
+            }
+        }
+        std::fs::write(store.join("STORE.tmp"), "KEWST").unwrap();
+        // Then the next start makes the store.
+        Kew::dev(folder.path()).stop();
+        std::fs::remove_dir_all(&store).unwrap();
+        std::fs::create_dir(&store).unwrap();
+    }
 }
 
 #[test]
