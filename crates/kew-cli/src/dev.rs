@@ -21,7 +21,7 @@ use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
 
 use crate::config::LogFormat;
 use crate::serving::{self, Service};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
 use notice::Notice;
 use queue_option::QueueOption;
@@ -29,7 +29,7 @@ use queue_option::QueueOption;
 /// Where `kew dev` listens when it is not told, and where commands look for a server.
 pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:7790";
 /// The one account of `kew dev`: the same everywhere, so that it can be written into tests ("kew" over and over).
-const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
+pub(crate) const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
 /// The name of that account.
 const ACCOUNT_NAME: &str = "dev";
 /// The file with the settings that clients need.
@@ -77,7 +77,7 @@ impl Dev {
 
     async fn serve(self) -> anyhow::Result<()> {
         let listener = serving::listen(self.listen).await?;
-        let store = Store::open(&self.data)?;
+        let store = Store::open(&self.data, Keeper::Dev).await?;
         if store.broker.account(ACCOUNT).is_none() {
             let made = store.broker.create_account(Some(ACCOUNT), ACCOUNT_NAME.to_owned()).await;
             made.context("cannot make the account")?;

@@ -15,7 +15,7 @@ use kew_wire::access::Credential;
 
 use crate::config::{Configuration, Flags, LogFormat, Written};
 use crate::serving::{self, Service};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
 
 /// The file of the first admin token.
@@ -61,7 +61,7 @@ impl Serve {
 
 async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let listener = serving::listen(configuration.listen).await?;
-    let store = Store::open(&configuration.data)?;
+    let store = Store::open(&configuration.data, Keeper::Serve).await?;
     let start = first_start(&store).await?;
     let folder = store.folder.clone();
     let settings = Settings {

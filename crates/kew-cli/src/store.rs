@@ -2,6 +2,10 @@
 //!
 //! Whatever keeps a folder from being opened becomes one line that names the folder and the reason. A folder that holds
 //! something else is told by looking alone, before the journal would put its lock file there.
+//!
+//! A store belongs to the command that made it: what `kew dev` leaves must not come into service with accounts that
+//! nobody chose, and a token that everybody knows must not open what `kew serve` keeps. Nothing is stored for that. The
+//! account that was made first tells, since that of `kew dev` has an id of its own.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -12,12 +16,12 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use kew_embedded::{Embedded, OpenError, Options};
 use kew_journal::RealDisk;
-use kew_model::{Chance, Clock};
+use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::private_file;
+use crate::{dev, private_file};
 
 /// The file of the lease keys.
 const KEYS: &str = "keys";
@@ -27,6 +31,15 @@ const STORE: &str = "STORE";
 /// What else a creation that was cut short may have left: a file, and folders that are empty.
 const DRAFT: &str = "STORE.tmp";
 const FOLDERS: [&str; 2] = ["log", "checkpoint"];
+
+/// The commands that keep a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// `kew dev`.
+    Dev,
+    /// `kew serve`.
+    Serve,
+}
 
 /// An open store.
 pub(crate) struct Store {
@@ -42,13 +55,29 @@ pub(crate) struct Store {
     pub(crate) chance: Arc<dyn Chance>,
 }
 
+impl Keeper {
+    /// The command that made a store; `None` before its first account.
+    fn of(broker: &Embedded) -> Option<Self> {
+        let first = broker.accounts().into_iter().next()?;
+        Some(if first.id == dev::ACCOUNT { Self::Dev } else { Self::Serve })
+    }
+
+    /// What a folder of the other command is, and why this one does not take it.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::Dev => "was made by kew serve, and kew dev would open it to a token that everybody knows",
+            Self::Serve => "was made by kew dev, and kew serve does not go on with its account",
+        }
+    }
+}
+
 impl Store {
     /// Opens the store in a folder, which is made when absent.
     ///
     /// # Errors
     /// A folder that cannot be made or written to, that another process has open, that holds something else, that is
-    /// from a newer Kew, or that is damaged.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// from a newer Kew, that is damaged, or that another command than `keeper` made.
+    pub(crate) async fn open(folder: &Path, keeper: Keeper) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let foreign = foreign(folder).with_context(|| format!("cannot list {}", folder.display()))?;
@@ -65,6 +94,10 @@ impl Store {
         let opened = Embedded::open(disk, Options::default(), Arc::clone(&clock), Arc::clone(&chance));
         let broker = opened.map_err(|error| explain(folder, error))?;
         log_recovery(&broker);
+        if Keeper::of(&broker).is_some_and(|maker| maker != keeper) {
+            broker.close().await.context("cannot close the store")?;
+            bail!("{} {}; name another folder with --data", folder.display(), keeper.refusal());
+        }
         let keys = read_or_make_keys(folder, &*chance)?;
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }

@@ -110,7 +110,7 @@ impl Create {
         let token: TokenView = client.post(&path, &request)?;
         if client.is_of_development() {
             output::tell(
-                "kew: kew dev takes its own token only; the new one opens the store once kew serve serves it",
+                "kew: this server is kew dev, which takes its fixed token only: the new one opens nothing",
             );
         }
         if self.common.json {

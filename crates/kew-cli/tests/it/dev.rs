@@ -59,7 +59,7 @@ fn the_environment_of_the_clients_is_printed_and_written() {
     let create = ["token", "create", "--scope", "push", "--url", &kew.url, "--token"];
     let made = run(folder.path(), &[&create[..], &[kew_server::DEVELOPMENT_TOKEN]].concat());
     let remark = String::from_utf8(made.stderr).unwrap();
-    assert!(made.status.success() && remark.contains("kew dev takes its own token only"), "{remark}");
+    assert!(made.status.success() && remark.contains("takes its fixed token only"), "{remark}");
     let rest = kew.stop();
     assert!(rest.contains("Stopping; waiting") && rest.ends_with("Stopped.\n"), "{rest}");
 }

@@ -108,6 +108,31 @@ fn a_creation_that_was_cut_short_is_gone_on_with() {
 }
 
 #[test]
+fn each_of_the_two_serving_commands_keeps_its_own_stores() {
+    let folder = folder();
+    for (maker, other, refusal) in [
+        ("dev", "serve", "store was made by kew dev, and kew serve does not go on with its account"),
+        (
+            "serve",
+            "dev",
+            "store was made by kew serve, and kew dev would open it to a token that everybody knows",
+        ),
+    ] {
+        // Given a store that one command made.
+        Kew::start(folder.path(), &[maker]).stop();
+        let store = folder.path().join("store");
+        let made = names(&store);
+        // When the other one is started on it, then it says what the folder is and what to do, and leaves it alone.
+        let text = complaint(&run(folder.path(), &[other, "--listen", "127.0.0.1:0", "--data", "store"]));
+        assert_eq!(text, format!("kew: {refusal}; name another folder with --data\n"));
+        assert_eq!(names(&store), made);
+        // And the maker goes on with it.
+        Kew::start(folder.path(), &[maker]).stop();
+        std::fs::remove_dir_all(&store).unwrap();
+    }
+}
+
+#[test]
 fn a_store_of_a_newer_format_is_refused() {
     let folder = folder();
     let kew = Kew::dev(folder.path());
