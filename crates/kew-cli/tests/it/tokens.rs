@@ -23,6 +23,14 @@ impl House {
         house
     }
 
+    /// Stops the server and starts it again.
+    fn restarted(self) -> Self {
+        let Self { folder, kew, account } = self;
+        kew.stop();
+        let kew = Kew::serve(folder.path(), &[]);
+        Self { folder, kew, account }
+    }
+
     fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -106,6 +114,37 @@ fn a_revoked_or_expired_token_opens_nothing() {
 
     let (_, expired) = house.token(&["--scope", "push", "--expires", "0m"]);
     assert_eq!(house.statuses(&expired, &queue), [401, 401, 401]);
+    house.kew.stop();
+}
+
+#[test]
+fn a_start_that_finds_no_admin_token_writes_one() {
+    let house = House::new();
+    let first = std::fs::read_to_string(house.kew.file("admin.token")).unwrap();
+    let listed = house.admin(&["token", "list"]);
+    let first_id = listed[0]["id"].as_str().unwrap().to_owned();
+    // Given an admin token beside the first one, and the first one revoked.
+    let (second_id, second) = house.token(&["--scope", "admin"]);
+    house.admin(&["token", "revoke", &first_id]);
+    let house = house.restarted();
+    // Then the next start neither writes another nor tells of a file that opens nothing.
+    assert_eq!(std::fs::read_to_string(house.kew.file("admin.token")).unwrap(), first);
+    assert!(!house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
+    // Given that one exchanged for tokens that cannot administer.
+    let run_as_second = |command: &[&str]| {
+        let more = ["--url", &house.kew.url, "--token", &second];
+        let output = run(house.path(), &[command, &more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run_as_second(&["token", "create", "--scope", "push,consume,read,write"]);
+    run_as_second(&["token", "create", "--scope", "admin", "--queue-prefix", "mail-"]);
+    run_as_second(&["token", "create", "--scope", "admin", "--expires", "0m"]);
+    run_as_second(&["token", "revoke", &second_id]);
+    let house = house.restarted();
+    // Then the next start writes a new one, says so, and it administers.
+    assert_ne!(std::fs::read_to_string(house.kew.file("admin.token")).unwrap(), first);
+    assert!(house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
+    assert_eq!(house.admin(&["token", "list"]).as_array().unwrap().len(), 4);
     house.kew.stop();
 }
 
