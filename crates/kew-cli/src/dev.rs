@@ -4,6 +4,8 @@
 //! everything, and any account id is an alias of one fixed account (design §8.21). None of the three is stored: the
 //! token and the alias are a mode of this process. Queues named on the command line are made with a pull consumer;
 //! on a repeat they are found again, with their ids and messages.
+//!
+//! Its settings are its flags alone, so that a repeat behaves the same in whatever shell.
 
 mod notice;
 mod queue_option;
@@ -19,7 +21,7 @@ use kew_model::{
 };
 use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
 
-use crate::config::LogFormat;
+use crate::config::{self, LogFormat};
 use crate::serving::{self, Service};
 use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
@@ -35,7 +37,7 @@ const ACCOUNT_NAME: &str = "dev";
 /// The file with the settings that clients need.
 const ENVIRONMENT: &str = "dev.env";
 
-/// Serves a durable queue for development: loopback only, with a well-known token.
+/// Serves a durable queue for development: loopback only, with a well-known token. Settings are these flags alone.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
     /// Queue to have, with a pull consumer; NAME=ID fixes its id (32 hex digits). May be given several times.
@@ -68,6 +70,10 @@ impl Dev {
              127.0.0.1, or kew serve",
             self.listen
         );
+        let ignored = config::variables();
+        if !ignored.is_empty() {
+            output::tell(&format!("kew: kew dev goes by its flags alone and ignores {}", ignored.join(", ")));
+        }
         logging::start(
             LogFormat::Text,
             if self.log_requests { tracing::Level::INFO } else { tracing::Level::WARN },

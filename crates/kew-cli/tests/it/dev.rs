@@ -65,6 +65,21 @@ fn the_environment_of_the_clients_is_printed_and_written() {
 }
 
 #[test]
+fn variables_of_the_server_are_ignored_and_named_once() {
+    let folder = folder();
+    let kew = Kew::start_with(folder.path(), &["dev", "--queue", "jobs"], |command| {
+        // Two settings of the server, one of them misspelt, its settings file, and what other commands go by.
+        for name in ["KEW_THREADS", "KEW_DATE", "KEW_CONFIG", "KEW_URL", "KEW_TOKEN", "KEW_QUEUE_ID_JOBS"] {
+            command.env(name, "a value");
+        }
+    });
+    let rest = kew.stop();
+    let remark = "kew: kew dev goes by its flags alone and ignores KEW_CONFIG, KEW_DATE, KEW_THREADS";
+    assert_eq!(rest.lines().filter(|line| line.contains("ignores")).collect::<Vec<_>>(), [remark]);
+    assert!(!rest.contains("a value"), "{rest}");
+}
+
+#[test]
 fn a_repeat_finds_the_same_queue_and_its_messages() {
     let folder = folder();
     let first = Kew::start(folder.path(), &["dev", "--queue", "jobs"]);
