@@ -36,6 +36,9 @@ pub(crate) const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
 const ACCOUNT_NAME: &str = "dev";
 /// The file with the settings that clients need.
 const ENVIRONMENT: &str = "dev.env";
+/// The file that keeps the folder, which often stands in somebody's repository, out of commits; and its text.
+const GIT_IGNORE: &str = ".gitignore";
+const EVERYTHING: &str = "*\n";
 
 /// Serves a durable queue for development: loopback only, with a well-known token. Settings are these flags alone.
 #[derive(Debug, Args)]
@@ -84,6 +87,10 @@ impl Dev {
     async fn serve(self) -> anyhow::Result<()> {
         let listener = serving::listen(self.listen).await?;
         let store = Store::open(&self.data, Keeper::Dev).await?;
+        let git_ignore = self.data.join(GIT_IGNORE);
+        if !git_ignore.exists() {
+            private_file::replace(&git_ignore, EVERYTHING)?;
+        }
         if store.broker.account(ACCOUNT).is_none() {
             let made = store.broker.create_account(Some(ACCOUNT), ACCOUNT_NAME.to_owned()).await;
             made.context("cannot make the account")?;

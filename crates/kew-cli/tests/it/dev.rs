@@ -80,6 +80,24 @@ fn variables_of_the_server_are_ignored_and_named_once() {
 }
 
 #[test]
+fn its_folder_keeps_itself_out_of_repositories() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let file = kew.file(".gitignore");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n");
+    kew.stop();
+    // What somebody wrote there in its place stays.
+    std::fs::write(&file, "*\n!dev.env\n").unwrap();
+    Kew::dev(folder.path()).stop();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n!dev.env\n");
+    // The server makes none: its folder is of a machine, not of a repository.
+    let served = crate::kew::folder();
+    let kew = Kew::serve(served.path(), &[]);
+    assert!(!kew.file(".gitignore").exists());
+    kew.stop();
+}
+
+#[test]
 fn a_repeat_finds_the_same_queue_and_its_messages() {
     let folder = folder();
     let first = Kew::start(folder.path(), &["dev", "--queue", "jobs"]);
