@@ -283,6 +283,9 @@ impl Driver {
         for fetch in stepped.fetches {
             self.keeper.fetch(fetch);
         }
+        if stepped.unfinished {
+            self.shared.inbox.wake();
+        }
     }
 
     /// The recurring work that no answer waits for.

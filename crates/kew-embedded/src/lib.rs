@@ -16,6 +16,7 @@ mod catalog;
 mod checkpoint;
 mod command;
 mod decide;
+mod drain;
 mod driver;
 mod embedded;
 mod index;

@@ -6,7 +6,7 @@
 //!
 //! * D1: answers leave after the commit of the group in which they were decided.
 //! * D2: what a step asks to be read is read after that commit, so that it finds it.
-//! * D3: verbs on queues with a burial under way wait for its end, in their order.
+//! * D3: verbs on queues with a turn of burials under way wait for its end, in their order (`drain.rs`).
 //! * D4: pulls that wait for the line to be read stay in their order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,10 +17,11 @@ use kew_model::{AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueN
 
 use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
 use crate::decide::discard::Loaded;
-use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
+use crate::decide::due::{Burial, burial_bytes, end_leases};
 use crate::decide::{
     Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, pull, push, queues, settle,
 };
+use crate::drain::{Drain, Wait};
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
 
@@ -37,6 +38,8 @@ pub(crate) struct Stepped {
     pub(crate) answers: Vec<(ReplyTo, Result<Reply, Error>)>,
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) effects: Effects,
+    /// Whether there is more to do even if nothing arrives: another step should follow at once.
+    pub(crate) unfinished: bool,
 }
 
 /// A refusal of pushes for want of space.
@@ -59,10 +62,8 @@ pub(crate) struct Shard {
     line_waits: BTreeMap<QueueNumber, VecDeque<Command>>,
     /// Discards that wait for frames to be read.
     message_waits: Vec<(QueueNumber, Command)>,
-    /// The burial that waits for bodies to be read.
-    burial: Option<Burial>,
-    /// Verbs that wait for the burial's end.
-    deferred: VecDeque<Command>,
+    /// Burials, and the verbs that wait for them.
+    drain: Drain,
     pub(crate) no_space: Option<NoSpace>,
     answers: Vec<(ReplyTo, Result<Reply, Error>)>,
     fetches: Vec<Fetch>,
@@ -78,8 +79,7 @@ impl Shard {
             steps: 0,
             line_waits: BTreeMap::new(),
             message_waits: Vec::new(),
-            burial: None,
-            deferred: VecDeque::new(),
+            drain: Drain::default(),
             no_space: None,
             answers: Vec::new(),
             fetches: Vec::new(),
@@ -97,7 +97,9 @@ impl Shard {
         if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
             self.drop_idle_windows();
         }
+        self.drain.begin_turn();
         self.due(now)?;
+        self.resume(now)?;
         for input in inputs {
             match input {
                 Input::Command(command) => self.take(command, now)?,
@@ -109,6 +111,7 @@ impl Shard {
             answers: core::mem::take(&mut self.answers),
             fetches: core::mem::take(&mut self.fetches),
             effects: self.state.take_effects(),
+            unfinished: !self.state.exhausted.is_empty() && self.drain.parked.is_none(),
         })
     }
 
@@ -121,7 +124,7 @@ impl Shard {
     pub(crate) fn abandon(&mut self) -> impl Iterator<Item = ReplyTo> {
         let waits = core::mem::take(&mut self.line_waits).into_values().flatten();
         let discards = core::mem::take(&mut self.message_waits).into_iter().map(|(_, command)| command);
-        let commands = waits.chain(discards).chain(core::mem::take(&mut self.deferred));
+        let commands = waits.chain(discards).chain(self.drain.abandon());
         let answered = core::mem::take(&mut self.answers).into_iter().map(|(reply_to, _)| reply_to);
         answered.chain(commands.map(|command| command.reply_to))
     }
@@ -131,55 +134,47 @@ impl Shard {
         while let Some(frame) = end_leases(&self.state, now) {
             self.commit(frame)?;
         }
-        if self.burial.is_some() { Ok(()) } else { self.bury(Loaded::new(), now) }
+        if self.drain.parked.is_some() { Ok(()) } else { self.bury(Loaded::new(), now) }
     }
 
-    /// Carries out burials until none is left or one needs something read.
+    /// Carries out burials until none is left, one needs something read, or the turn is over.
     fn bury(&mut self, mut loaded: Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
         while !self.state.exhausted.is_empty() {
+            let parked = self.drain.parked.take();
+            if parked.is_none() && self.drain.rests() {
+                return Ok(());
+            }
             let bytes = burial_bytes(self.journal.largest_payload());
-            let Some(burial) = self.burial.take().or_else(|| Burial::next(&self.state, bytes)) else {
+            let Some(burial) = parked.or_else(|| Burial::next(&self.state, bytes)) else {
                 return Ok(());
             };
             match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
                 Ok(frame) => {
                     self.commit(frame)?;
+                    self.drain.spend(burial.bytes);
                     loaded = Loaded::new();
                 }
                 Err(Undecided::Needs(fetch)) => {
                     self.fetches.push(fetch);
-                    self.burial = Some(burial);
+                    self.drain.parked = Some(burial);
                     return Ok(());
                 }
                 Err(Undecided::Refused(error)) => return Err(broken(&error.to_string())),
             }
         }
+        self.drain.begin_turn();
         Ok(())
     }
 
     fn take(&mut self, command: Command, now: Timestamp) -> Result<(), kew_journal::Error> {
         self.due(now)?;
-        if self.must_wait(&command) {
-            self.deferred.push_back(command);
-            return Ok(());
+        match self.drain.wait(&self.state, &command.verb) {
+            Wait::No => self.decide(command, &Loaded::new(), now),
+            wait => {
+                self.drain.defer(command, wait);
+                Ok(())
+            }
         }
-        self.decide(command, &Loaded::new(), now)
-    }
-
-    /// D3. Verbs that create or change queues wait as well, since a burial may make one, or look for one by its name;
-    /// those on accounts and tokens never do.
-    fn must_wait(&self, command: &Command) -> bool {
-        if self.burial.is_none() {
-            return false;
-        }
-        if command.verb.concerns_queues() {
-            return true;
-        }
-        let place = command.verb.place();
-        let Some(queue) = place.and_then(|place| self.state.catalog.queue(place)) else { return false };
-        let exhausted = &self.state.exhausted;
-        exhausted.contains(&queue.number)
-            || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
     }
 
     fn decide(
@@ -342,16 +337,15 @@ impl Shard {
             return Ok(());
         }
         let loaded: Loaded = fetched.heads.into_iter().map(|head| (head.first, head)).collect();
-        if self.burial.as_ref().is_some_and(|burial| burial.source == number) {
+        if self.drain.parked.as_ref().is_some_and(|burial| burial.source == number) {
             self.bury(loaded, now)?;
             return self.resume(now);
         }
         if let Some(at) = self.message_waits.iter().position(|(queue, _)| *queue == number) {
             let (_, command) = self.message_waits.remove(at);
-            if self.must_wait(&command) {
-                self.deferred.push_back(command);
-            } else {
-                self.decide(command, &loaded, now)?;
+            match self.drain.wait(&self.state, &command.verb) {
+                Wait::No => self.decide(command, &loaded, now)?,
+                wait => self.drain.defer(command, wait),
             }
         }
         Ok(())
@@ -370,12 +364,9 @@ impl Shard {
         self.state.window_bytes += queue.window.bytes();
     }
 
-    /// Goes on with the verbs that waited for a burial.
+    /// Goes on with the verbs whose wait for burials is over.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        if self.burial.is_some() {
-            return Ok(());
-        }
-        for command in core::mem::take(&mut self.deferred) {
+        for command in self.drain.release(&self.state) {
             self.take(command, now)?;
         }
         Ok(())

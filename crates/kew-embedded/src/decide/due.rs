@@ -1,8 +1,8 @@
 //! What time alone brings: leases that end, and the burial of messages whose last attempt failed.
 //!
 //! A lease that ends is decided at the moment it ended, not at the moment it was noticed, so that it makes no
-//! difference when somebody looks. Burial follows in frames of bounded size; until it is done, verbs on the queues
-//! concerned wait, so that nobody sees a message in neither queue or in both.
+//! difference when somebody looks. Burial follows in frames of bounded size, each of which takes its messages out of
+//! the one queue and into the other, so that nobody sees a message in neither queue or in both.
 
 use kew_journal::FrameBuffer;
 use kew_model::{DeadLetterLink, Limits, Queue, QueueId, QueueNumber, Sequence, Timestamp};
@@ -55,6 +55,8 @@ const CONSIDERED: usize = 10_000;
 pub(crate) struct Burial {
     pub(crate) source: QueueNumber,
     messages: Vec<(Timestamp, Sequence)>,
+    /// What the messages count for in the backlog.
+    pub(crate) bytes: u64,
 }
 
 impl Burial {
@@ -81,8 +83,14 @@ impl Burial {
             total += entry.3;
             *at == 0 || (entry.1 == source && total <= bytes && *at < usize::from(u16::MAX))
         };
-        let chosen = waiting.into_iter().enumerate().take_while(fits);
-        Some(Self { source, messages: chosen.map(|(_, (at, _, sequence, _))| (at, sequence)).collect() })
+        let chosen: Vec<_> =
+            waiting.into_iter().enumerate().take_while(fits).map(|(_, entry)| entry).collect();
+        let bytes = chosen.iter().map(|(.., bytes)| bytes).sum();
+        Some(Self {
+            source,
+            messages: chosen.iter().map(|(at, _, sequence, _)| (*at, *sequence)).collect(),
+            bytes,
+        })
     }
 
     /// The frame that carries the burial out; `drawn` is an id for the target, should it be gone.
