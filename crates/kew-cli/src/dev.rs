@@ -43,7 +43,8 @@ const EVERYTHING: &str = "*\n";
 /// Serves a durable queue for development: loopback only, with a well-known token. Settings are these flags alone.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Queue to have, with a pull consumer; NAME=ID fixes its id (32 hex digits). May be given several times.
+    /// Queue to have, with a pull consumer; made if it is not there. NAME=ID fixes its id (32 hexadecimal digits). May be
+    /// given several times.
     #[arg(long = "queue", value_name = "NAME[=ID]")]
     queues: Vec<QueueOption>,
     /// Folder of the store.
@@ -124,7 +125,12 @@ impl Dev {
 
 /// Reads where to listen; names have no place here, since one name can stand for several addresses.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("is an address as {LISTEN_DEFAULT}, not {text:?}"))
+    text.parse().map_err(|_| not_an_address(text))
+}
+
+/// Says what an address looks like, to whoever has written something else.
+pub(crate) fn not_an_address(text: &str) -> String {
+    format!("must be an IP address and a port, for example {LISTEN_DEFAULT}, not {text:?}")
 }
 
 /// Finds or makes a queue, and gives it a pull consumer if it has no consumer.

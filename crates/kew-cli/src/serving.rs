@@ -154,6 +154,11 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
             "cannot listen on {address}: the port is taken, perhaps by another kew; stop it or give --listen \
              127.0.0.1:0"
         ),
+        ErrorKind::AddrNotAvailable => anyhow!("cannot listen on {address}: this machine has no such address"),
+        ErrorKind::PermissionDenied => anyhow!(
+            "cannot listen on {address}: not permitted; ports below 1024 often are the administrator's, so give a \
+             higher one"
+        ),
         _ => anyhow!(error).context(format!("cannot listen on {address}")),
     })
 }

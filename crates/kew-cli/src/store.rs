@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use kew_embedded::{Embedded, OpenError, Options};
-use kew_journal::RealDisk;
+use kew_journal::{Error, RealDisk};
 use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 
@@ -31,6 +31,9 @@ const STORE: &str = "STORE";
 /// What else a creation that was cut short may have left: a file, and folders that are empty.
 const DRAFT: &str = "STORE.tmp";
 const FOLDERS: [&str; 2] = ["log", "checkpoint"];
+
+/// What to do about a folder that is not to be used.
+const ANOTHER: &str = "; name another folder with --data";
 
 /// The commands that keep a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +81,15 @@ impl Store {
     /// A folder that cannot be made or written to, that another process has open, that holds something else, that is
     /// from a newer Kew, that is damaged, or that another command than `keeper` made.
     pub(crate) async fn open(folder: &Path, keeper: Keeper) -> anyhow::Result<Self> {
+        if folder.exists() && !folder.is_dir() {
+            bail!("cannot open the store in {}: it is a file and no folder{ANOTHER}", folder.display());
+        }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let foreign = foreign(folder).with_context(|| format!("cannot list {}", folder.display()))?;
         if let Some(name) = foreign {
             bail!(
-                "cannot open the store in {}: not a Kew store: the folder holds {name:?} and no file STORE; name \
-                 another folder with --data",
+                "cannot open the store in {}: not a Kew store: the folder holds {name:?} and no file STORE{ANOTHER}",
                 folder.display()
             );
         }
@@ -96,7 +101,7 @@ impl Store {
         log_recovery(&broker);
         if Keeper::of(&broker).is_some_and(|maker| maker != keeper) {
             broker.close().await.context("cannot close the store")?;
-            bail!("{} {}; name another folder with --data", folder.display(), keeper.refusal());
+            bail!("{} {}{ANOTHER}", folder.display(), keeper.refusal());
         }
         let keys = read_or_make_keys(folder, &*chance)?;
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
@@ -152,8 +157,21 @@ fn read_or_make_keys(folder: &Path, chance: &dyn Chance) -> anyhow::Result<KeyRi
 }
 
 fn explain(folder: &Path, error: OpenError) -> anyhow::Error {
-    let holder = holder(folder).map_or_else(String::new, |process| format!(" (process {process})"));
-    anyhow!("cannot open the store in {}: {error}{holder}", folder.display())
+    let advice = match &error {
+        OpenError::Log(Error::Locked) => {
+            holder(folder).map_or_else(String::new, |process| format!(" (process {process})"))
+        }
+        OpenError::Log(Error::NotAStore { .. }) => ANOTHER.to_owned(),
+        OpenError::Log(Error::Version { .. }) => {
+            ": it was written by a newer Kew, or is damaged; take that Kew, or restore the folder from a copy"
+                .to_owned()
+        }
+        OpenError::Log(Error::Damage { .. }) | OpenError::SegmentLost { .. } => {
+            "; a restart does not help: restore the folder from a copy".to_owned()
+        }
+        OpenError::Log(_) | OpenError::Thread(_) => String::new(),
+    };
+    anyhow!("cannot open the store in {}: {error}{advice}", folder.display())
 }
 
 /// The process that holds a lock on the folder, as far as the system tells.

@@ -69,7 +69,7 @@ impl Layered {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(switch) => switch.to_string(),
-                other => bail!("{key} ({}): is one value, not {}", path.display(), other.type_str()),
+                other => bail!("{key} ({}): must be one value, not {}", path.display(), other.type_str()),
             };
             self.set(&key, text, Origin::File(path.to_owned()))?;
         }

@@ -60,6 +60,8 @@ fn a_port_in_use_leaves_the_store_as_it_is() {
 fn a_folder_that_cannot_be_made_is_named() {
     let folder = folder();
     std::fs::write(folder.path().join("file"), "").unwrap();
+    let text = refusal(folder.path(), "file");
+    assert!(text.contains("it is a file and no folder; name another folder with --data"), "{text}");
     let text = refusal(folder.path(), "file/store");
     assert!(text.contains("cannot make the folder file/store"), "{text}");
     // No file system of the kernel's own lets anybody make a folder, not even its administrator.
@@ -143,7 +145,35 @@ fn a_store_of_a_newer_format_is_refused() {
     bytes[8..10].copy_from_slice(&999_u16.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
     let text = refusal(folder.path(), "store");
-    assert!(text.contains("999") && text.contains("reads up to"), "{text}");
+    assert!(text.contains("STORE has format 999, this Kew reads up to"), "{text}");
+    assert!(text.contains("written by a newer Kew, or is damaged"), "{text}");
+}
+
+#[test]
+fn a_store_file_that_is_spoilt_is_refused_with_what_to_do() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let path = kew.file("STORE");
+    kew.stop();
+    let whole = std::fs::read(&path).unwrap();
+    let mut altered = whole.clone();
+    altered[20] ^= 1;
+    for (bytes, expected) in [
+        (&b"garbage"[..], "the file STORE was not written by Kew; name another folder with --data"),
+        (&altered, "damaged: STORE at byte 0: the checksum does not match; a restart does not help: restore"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let text = refusal(folder.path(), "store");
+        assert!(text.contains(expected), "{text}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let text = refusal(folder.path(), "store");
+    assert!(
+        text.contains("it is missing, but the folder log is not empty; a restart does not help"),
+        "{text}"
+    );
+    std::fs::write(&path, whole).unwrap();
+    Kew::dev(folder.path()).stop();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::http::{ask, messages};
-use crate::kew::{Kew, complaint, folder, printed, run};
+use crate::kew::{Kew, command, complaint, folder, printed, run};
 
 /// A server with its account, and the admin commands on it.
 struct House {
@@ -192,6 +192,15 @@ fn admin_commands_need_an_admin_token_and_a_server() {
     let list = |url: &str| run(house.path(), &["account", "list", "--url", url, "--token", &secret]);
     let refused = complaint(&list(&house.kew.url));
     assert!(refused.contains("[code: 10000]"), "{refused}");
+    // Whose token the server does not know learns where the token came from.
+    let foreign = command(house.path(), &["account", "list", "--url", &house.kew.url])
+        .env("CLOUDFLARE_API_TOKEN", "another")
+        .output()
+        .unwrap();
+    let foreign = complaint(&foreign);
+    assert!(foreign.ends_with("[code: 10000], with the token of CLOUDFLARE_API_TOKEN\n"), "{foreign}");
+    let missing = complaint(&run(house.path(), &["account", "list", "--url", &house.kew.url]));
+    assert!(missing.contains("no credential: give --token-file or set KEW_TOKEN"), "{missing}");
     assert!(!refused.contains(&secret));
     let url = house.kew.url.clone();
     house.kew.stop();
