@@ -13,6 +13,7 @@ use kew_model::{
 };
 use tokio::sync::oneshot;
 
+use crate::budget::Room;
 use crate::queue::window::Head;
 
 /// A verb of [`kew_model::Broker`] with its arguments.
@@ -87,6 +88,16 @@ pub(crate) type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
 pub(crate) struct Command {
     pub(crate) verb: Verb,
     pub(crate) reply_to: ReplyTo,
+    /// What it counts for while it waits, given back when it is dropped.
+    #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
+    pub(crate) room: Room,
+}
+
+impl Command {
+    /// Whether it is a pull whose asker has left: the leases would be nobody's.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        matches!(self.verb, Verb::Pull { .. }) && self.reply_to.is_closed()
+    }
 }
 
 /// An answer, given when all that it shows is durable.
@@ -140,6 +151,11 @@ pub(crate) struct Picks {
 }
 
 impl Picks {
+    /// About how many bytes of memory they take, bodies apart.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.messages.len() * size_of::<Pick>() + self.sources.len() * size_of::<Source>()
+    }
+
     /// Whether some of the bytes must be read from the disk.
     pub(crate) fn need_reading(&self) -> bool {
         self.sources.iter().any(|source| matches!(source, Source::Stored(_)))

@@ -11,6 +11,7 @@ use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock, Error, Milliseconds, Timestamp};
 use tokio::sync::{oneshot, watch};
 
+use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::checkpoint;
 use crate::command::Input;
@@ -48,6 +49,8 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) inbox: Mailbox<Message>,
+    /// What requests may take up while they wait.
+    pub(crate) budget: Arc<Budget>,
     /// The catalog as far as it is durable.
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) signals: Signals,

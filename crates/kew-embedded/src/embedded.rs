@@ -16,7 +16,6 @@ use crate::catalog::Catalog;
 use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
 use crate::driver::{Message, Shared};
 use crate::keeper::{Keeper, Unread};
-use crate::mailbox::Refused;
 use crate::pulled;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
@@ -78,7 +77,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         let (reply_to, _) = oneshot::channel();
-        drop(self.shared.inbox.put(Message::Close(reply_to), 0));
+        drop(self.shared.inbox.put(Message::Close(reply_to)));
         self.join();
     }
 }
@@ -105,23 +104,24 @@ impl Embedded {
     }
 
     async fn ask(&self, verb: Verb) -> Result<Reply, Error> {
-        let bytes = waiting_bytes(&verb);
+        let Some(room) = self.shared.budget.take(waiting_bytes(&verb)) else {
+            return Err(Error::Overloaded);
+        };
         let (reply_to, reply) = oneshot::channel();
-        let command = Message::Shard(Input::Command(Command { verb, reply_to }));
-        match self.shared.inbox.put(command, bytes) {
+        match self.shared.inbox.put(Message::Shard(Input::Command(Command { verb, reply_to, room }))) {
             Ok(()) => {
                 self.engine.asked();
                 // Every orderly end answers; only a thread that panicked leaves without a word.
                 reply.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
-            Err((Refused::Full, _)) => Err(Error::Overloaded),
-            Err((Refused::Closed, _)) => Err(self.shared.refusal()),
+            Err(_) => Err(self.shared.refusal()),
         }
     }
 
     /// Builds an answer, on the spot when everything is in memory and on the reading thread when not.
     async fn build(&self, backlog: BacklogSeen, picks: Picks) -> Result<Pulled, Error> {
-        let unread = Unread { backlog, picks };
+        let room = self.shared.budget.take_anyway(picks.waiting_bytes());
+        let unread = Unread { backlog, picks, room };
         if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
             return pulled::answer(&self.archive, unread);
         }
@@ -339,7 +339,7 @@ impl Broker for Embedded {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let (reply_to, closed) = oneshot::channel();
-            let outcome = match self.shared.inbox.put(Message::Close(reply_to), 0) {
+            let outcome = match self.shared.inbox.put(Message::Close(reply_to)) {
                 Ok(()) => {
                     self.engine.asked();
                     closed.await.unwrap_or_else(|_| Err(self.shared.unanswered()))

@@ -9,6 +9,7 @@ use kew_model::{Error, Pulled};
 use tokio::sync::oneshot;
 
 use crate::archive::Archive;
+use crate::budget::Room;
 use crate::command::{BacklogSeen, Fetch, Input, Picks};
 use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
@@ -45,6 +46,9 @@ pub(crate) enum Reading {
 pub(crate) struct Unread {
     pub(crate) backlog: BacklogSeen,
     pub(crate) picks: Picks,
+    /// What it counts for while it waits, given back when it is dropped.
+    #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
+    pub(crate) room: Room,
 }
 
 /// The hand-off to the two threads.
@@ -57,16 +61,16 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Self { tasks: Mailbox::new(0), readings: Mailbox::new(0), no_space: Mutex::new(None) }
+        Self { tasks: Mailbox::new(), readings: Mailbox::new(), no_space: Mutex::new(None) }
     }
 
     pub(crate) fn give(&self, task: Task) {
         // After the close nobody keeps anything, which the close itself makes up for.
-        drop(self.tasks.put(task, 0));
+        drop(self.tasks.put(task));
     }
 
     pub(crate) fn fetch(&self, fetch: Fetch) {
-        drop(self.readings.put(Reading::Fetch(fetch), 0));
+        drop(self.readings.put(Reading::Fetch(fetch)));
     }
 
     /// Has an answer read; gives the request back when nobody reads any more.
@@ -75,8 +79,8 @@ impl Keeper {
         unread: Box<Unread>,
         reply_to: oneshot::Sender<Result<Pulled, Error>>,
     ) -> Result<(), Box<Unread>> {
-        match self.readings.put(Reading::Answer(unread, reply_to), 0) {
-            Err((_, Reading::Answer(unread, _))) => Err(unread),
+        match self.readings.put(Reading::Answer(unread, reply_to)) {
+            Err(Reading::Answer(unread, _)) => Err(unread),
             _ => Ok(()),
         }
     }
@@ -127,10 +131,11 @@ impl Fetcher {
             match reading {
                 Reading::Fetch(fetch) => {
                     let fetched = self.archive.fetch(fetch);
-                    drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+                    drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched))));
                 }
+                // Whoever asked may have gone; the lease stands until it ends.
+                Reading::Answer(_, reply_to) if reply_to.is_closed() => {}
                 Reading::Answer(unread, reply_to) => {
-                    // Whoever asked may have gone; the lease stands until it ends.
                     drop(reply_to.send(pulled::answer(&self.archive, *unread)));
                 }
             }
@@ -179,7 +184,7 @@ impl Housekeeper {
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
                 }
             };
-            drop(shared.inbox.put(told, 0));
+            drop(shared.inbox.put(told));
         }
         keeper.look_at_space(archive, options);
         // An error here has poisoned the journal, and the writer's next commit says so.

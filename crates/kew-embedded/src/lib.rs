@@ -12,6 +12,7 @@
 //! * E5: a segment is freed only when no message in it lives and a durable checkpoint covers it.
 
 mod archive;
+mod budget;
 mod catalog;
 mod checkpoint;
 mod command;

@@ -183,6 +183,9 @@ impl Shard {
         loaded: &Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
+        if command.is_in_vain() {
+            return Ok(());
+        }
         if let (Verb::Pull { place, .. }, false) = (&command.verb, self.line_waits.is_empty()) {
             let number = self.state.catalog.queue(*place).map(|queue| queue.number);
             if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {

@@ -9,4 +9,5 @@ mod groups;
 mod regressions;
 mod subject;
 mod suite;
+mod waiting;
 mod workload;
