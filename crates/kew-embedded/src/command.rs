@@ -91,6 +91,8 @@ pub(crate) struct Command {
     /// What it counts for while it waits, given back when it is dropped.
     #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
     pub(crate) room: Room,
+    /// What was read for it.
+    pub(crate) wish: Wish,
 }
 
 impl Command {
@@ -186,23 +188,76 @@ pub(crate) enum Fetch {
     /// The next frames of a queue from a message on.
     Heads { from: Locator, positions: Vec<Position> },
     /// The frames of these messages.
-    Messages { queue: QueueNumber, messages: Vec<Locator> },
+    Messages { queue: QueueNumber, messages: Vec<Locator>, purpose: Purpose },
+}
+
+impl Fetch {
+    pub(crate) fn queue(&self) -> QueueNumber {
+        match self {
+            Self::Heads { from, .. } => from.queue,
+            Self::Messages { queue, .. } => *queue,
+        }
+    }
+
+    /// The first message asked for.
+    pub(crate) fn first(&self) -> Option<Sequence> {
+        match self {
+            Self::Heads { from, .. } => Some(from.sequence),
+            Self::Messages { messages, .. } => messages.first().map(|locator| locator.sequence),
+        }
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Heads { .. } => Purpose::Line,
+            Self::Messages { purpose, .. } => *purpose,
+        }
+    }
+}
+
+/// What is read for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The next of the line, for pulls.
+    Line,
+    /// Messages to delete by name.
+    Discard,
+    /// Messages to move to the dead letters.
+    Burial,
+}
+
+/// What was asked for last, and how often in a row. Twice is once too often already, but for what may have moved
+/// while it was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    first: Option<Sequence>,
+    times: u8,
+}
+
+impl Wish {
+    /// Notes what is asked for; false when it was twice before, and in vain.
+    pub(crate) fn goes_on(&mut self, first: Option<Sequence>) -> bool {
+        self.times = if self.first == first { self.times.saturating_add(1) } else { 1 };
+        self.first = first;
+        self.times <= 2
+    }
 }
 
 /// What was read: frames of one queue, by rising sequence.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) queue: QueueNumber,
-    pub(crate) heads: Vec<Head>,
-    /// Whether they go into the queue's window, or answer [`Fetch::Messages`].
-    pub(crate) for_window: bool,
+    pub(crate) purpose: Purpose,
+    pub(crate) heads: Result<Vec<Head>, kew_journal::Error>,
 }
 
 /// What comes to a shard.
 #[derive(Debug)]
 pub(crate) enum Input {
     Command(Command),
-    Fetched(Result<Fetched, kew_journal::Error>),
+    Fetched(Fetched),
+    /// Messages of a queue were found damaged while an answer was read.
+    Damaged(QueueNumber, kew_journal::Error),
 }
 
 impl Input {
@@ -210,7 +265,7 @@ impl Input {
     pub(crate) fn into_reply_to(self) -> Option<ReplyTo> {
         match self {
             Self::Command(command) => Some(command.reply_to),
-            Self::Fetched(_) => None,
+            Self::Fetched(_) | Self::Damaged(..) => None,
         }
     }
 }

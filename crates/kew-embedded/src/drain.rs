@@ -7,9 +7,9 @@
 //! extensions and discards. Only verbs that would take such messages along, or come before them in the target's
 //! line, wait for the end of it all.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use kew_model::{Place, QueueNumber};
+use kew_model::{Milliseconds, Place, QueueNumber, Timestamp};
 
 use crate::command::{Command, Verb};
 use crate::decide::due::{Burial, burial_target};
@@ -22,6 +22,9 @@ const TURN_BYTES: u64 = 16 << 20;
 
 /// The most frames of one turn. Exhaustions that alternate between queues take a frame each.
 const TURN_FRAMES: u32 = 256;
+
+/// How long after a failed read of messages to bury it is tried again.
+const READ_AGAIN: Milliseconds = Milliseconds(1_000);
 
 /// How long a verb waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +48,14 @@ pub(crate) struct Drain {
     /// The queues of those verbs, for whom others of the same queue wait as well.
     places: HashSet<Place>,
     for_end: VecDeque<Command>,
+    /// Queues whose messages could not be read, and when that is tried again.
+    postponed: BTreeMap<QueueNumber, Timestamp>,
 }
 
 impl Drain {
     /// A new turn, unless one is under way.
-    pub(crate) fn begin_turn(&mut self) {
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        self.postponed.retain(|_, again_at| *again_at > now);
         if self.parked.is_none() {
             self.spent_bytes = 0;
             self.spent_frames = 0;
@@ -60,6 +66,28 @@ impl Drain {
     pub(crate) fn spend(&mut self, bytes: u64) {
         self.spent_bytes += bytes;
         self.spent_frames += 1;
+    }
+
+    /// The parked burial's messages could not be read. Gives back those who wait for the end, which nobody can tell now.
+    pub(crate) fn postpone(&mut self, queue: QueueNumber, now: Timestamp) -> Vec<Command> {
+        self.parked = None;
+        self.postponed.insert(queue, now.after(READ_AGAIN));
+        core::mem::take(&mut self.for_end).into()
+    }
+
+    /// Whether a queue's messages may be buried now.
+    pub(crate) fn may_bury(&self, queue: QueueNumber) -> bool {
+        !self.postponed.contains_key(&queue)
+    }
+
+    /// Whether there is anything to bury now.
+    pub(crate) fn has_work(&self, state: &State) -> bool {
+        state.exhausted.iter().any(|queue| self.may_bury(*queue))
+    }
+
+    /// When burials that were postponed are tried again.
+    pub(crate) fn again_at(&self) -> Option<Timestamp> {
+        self.postponed.values().min().copied()
     }
 
     /// Whether this turn may bury no more.
@@ -90,6 +118,8 @@ impl Drain {
     /// Keeps a verb until its wait is over.
     pub(crate) fn defer(&mut self, command: Command, wait: Wait) {
         if wait == Wait::End {
+            // Somebody wants it done: what failed is tried at once.
+            self.postponed.clear();
             self.for_end.push_back(command);
         } else {
             self.places.extend(command.verb.place());

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::catalog::Catalog;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
 use crate::driver::{Message, Shared};
 use crate::keeper::{Keeper, Unread};
 use crate::pulled;
@@ -108,7 +108,8 @@ impl Embedded {
             return Err(Error::Overloaded);
         };
         let (reply_to, reply) = oneshot::channel();
-        match self.shared.inbox.put(Message::Shard(Input::Command(Command { verb, reply_to, room }))) {
+        let command = Command { verb, reply_to, room, wish: Wish::default() };
+        match self.shared.inbox.put(Message::Shard(Input::Command(command))) {
             Ok(()) => {
                 self.engine.asked();
                 // Every orderly end answers; only a thread that panicked leaves without a word.
@@ -123,7 +124,7 @@ impl Embedded {
         let room = self.shared.budget.take_anyway(picks.waiting_bytes());
         let unread = Unread { backlog, picks, room };
         if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
-            return pulled::answer(&self.archive, unread);
+            return Ok(pulled::answer(&self.archive, unread)?);
         }
         let (reply_to, answer) = oneshot::channel();
         match self.keeper.read(Box::new(unread), reply_to) {
@@ -132,7 +133,7 @@ impl Embedded {
                 answer.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
             // The store has closed since; its files can still be read.
-            Err(unread) => pulled::answer(&self.archive, *unread),
+            Err(unread) => Ok(pulled::answer(&self.archive, *unread)?),
         }
     }
 

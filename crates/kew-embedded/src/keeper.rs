@@ -15,7 +15,7 @@ use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
-use crate::pulled;
+use crate::pulled::{self, Unreadable};
 use crate::shard::NoSpace;
 
 /// How often the free space is looked at while there is too little of it.
@@ -136,11 +136,25 @@ impl Fetcher {
                 // Whoever asked may have gone; the lease stands until it ends.
                 Reading::Answer(_, reply_to) if reply_to.is_closed() => {}
                 Reading::Answer(unread, reply_to) => {
-                    drop(reply_to.send(pulled::answer(&self.archive, *unread)));
+                    drop(reply_to.send(self.answer(*unread)));
                 }
             }
         }
         any
+    }
+}
+
+impl Fetcher {
+    /// Reads an answer. Damage ends the store; a read that failed leaves the leases to end by themselves.
+    fn answer(&self, unread: Unread) -> Result<Pulled, Error> {
+        pulled::answer(&self.archive, unread).map_err(|unreadable| {
+            let error = Error::OutcomeUnknown { cause: unreadable.error.to_string() };
+            if !matches!(unreadable.error, kew_journal::Error::Disk { .. }) {
+                let Unreadable { queue, error } = unreadable;
+                drop(self.shared.inbox.put(Message::Shard(Input::Damaged(queue, error))));
+            }
+            error
+        })
     }
 }
 

@@ -9,13 +9,15 @@
 //! * D3: verbs on queues with a turn of burials under way wait for its end, in their order (`drain.rs`).
 //! * D4: pulls that wait for the line to be read stay in their order.
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
 use kew_model::{AccountId, Chance, ConsumerId, Error, MessageId, QueueId, QueueNumber, Timestamp};
 
-use crate::command::{BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Reply, ReplyTo, Verb};
+use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb};
 use crate::decide::discard::Loaded;
 use crate::decide::due::{Burial, burial_bytes, end_leases};
 use crate::decide::{
@@ -97,27 +99,28 @@ impl Shard {
         if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
             self.drop_idle_windows();
         }
-        self.drain.begin_turn();
+        self.drain.begin_turn(now);
         self.due(now)?;
         self.resume(now)?;
         for input in inputs {
             match input {
                 Input::Command(command) => self.take(command, now)?,
-                Input::Fetched(Ok(fetched)) => self.fetched(fetched, now)?,
-                Input::Fetched(Err(error)) => return Err(error),
+                Input::Fetched(fetched) => self.fetched(fetched, now)?,
+                Input::Damaged(queue, error) => return Err(self.damaged(queue, error)),
             }
         }
         Ok(Stepped {
             answers: core::mem::take(&mut self.answers),
             fetches: core::mem::take(&mut self.fetches),
             effects: self.state.take_effects(),
-            unfinished: !self.state.exhausted.is_empty() && self.drain.parked.is_none(),
+            unfinished: self.drain.parked.is_none() && self.drain.has_work(&self.state),
         })
     }
 
-    /// When the next lease ends.
+    /// When the next lease ends, or something is tried again.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.next_deadline().map(|(deadline, _)| deadline)
+        let lease = self.state.next_deadline().map(|(deadline, _)| deadline);
+        lease.into_iter().chain(self.drain.again_at()).min()
     }
 
     /// Everybody who waits for an answer, when there will be none.
@@ -145,24 +148,28 @@ impl Shard {
                 return Ok(());
             }
             let bytes = burial_bytes(self.journal.largest_payload());
-            let Some(burial) = parked.or_else(|| Burial::next(&self.state, bytes)) else {
-                return Ok(());
-            };
+            let next =
+                parked.or_else(|| Burial::next(&self.state, bytes, |queue| self.drain.may_bury(queue)));
+            let Some(mut burial) = next else { return Ok(()) };
             match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
                 Ok(frame) => {
                     self.commit(frame)?;
                     self.drain.spend(burial.bytes);
                     loaded = Loaded::new();
                 }
-                Err(Undecided::Needs(fetch)) => {
+                Err(Undecided::Needs(fetch)) if burial.wish.goes_on(fetch.first()) => {
                     self.fetches.push(fetch);
                     self.drain.parked = Some(burial);
                     return Ok(());
                 }
+                Err(Undecided::Needs(_)) => {
+                    let queue = self.name_of(burial.source);
+                    return Err(broken(&format!("what was read for the dead letters of {queue} lacks some")));
+                }
                 Err(Undecided::Refused(error)) => return Err(broken(&error.to_string())),
             }
         }
-        self.drain.begin_turn();
+        self.drain.begin_turn(now);
         Ok(())
     }
 
@@ -205,16 +212,6 @@ impl Shard {
             Err(Undecided::Needs(fetch)) => self.wait_for(fetch, command),
         }
         Ok(())
-    }
-
-    fn wait_for(&mut self, fetch: Fetch, command: Command) {
-        match &fetch {
-            Fetch::Heads { from, .. } => {
-                self.line_waits.entry(from.queue).or_default().push_back(command);
-            }
-            Fetch::Messages { queue, .. } => self.message_waits.push((*queue, command)),
-        }
-        self.fetches.push(fetch);
     }
 
     fn verb(&mut self, verb: &Verb, loaded: &Loaded, now: Timestamp) -> Decided {
@@ -327,44 +324,6 @@ impl Shard {
                 }
             },
         })
-    }
-
-    /// Frames that were asked for are here.
-    fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Result<(), kew_journal::Error> {
-        let number = fetched.queue;
-        if fetched.for_window {
-            self.extend_window(number, fetched);
-            for command in self.line_waits.remove(&number).unwrap_or_default() {
-                self.take(command, now)?;
-            }
-            return Ok(());
-        }
-        let loaded: Loaded = fetched.heads.into_iter().map(|head| (head.first, head)).collect();
-        if self.drain.parked.as_ref().is_some_and(|burial| burial.source == number) {
-            self.bury(loaded, now)?;
-            return self.resume(now);
-        }
-        if let Some(at) = self.message_waits.iter().position(|(queue, _)| *queue == number) {
-            let (_, command) = self.message_waits.remove(at);
-            match self.drain.wait(&self.state, &command.verb) {
-                Wait::No => self.decide(command, &loaded, now)?,
-                wait => self.drain.defer(command, wait),
-            }
-        }
-        Ok(())
-    }
-
-    fn extend_window(&mut self, number: QueueNumber, fetched: Fetched) {
-        let Some(queue) = self.state.queues.get_mut(&number) else { return };
-        self.state.window_bytes -= queue.window.bytes();
-        for head in fetched.heads {
-            let from = queue.window.end().unwrap_or(queue.cursor);
-            let follows = head.first <= queue.gone.first_left(from) && head.end() > from;
-            if follows && queue.in_line > 0 {
-                queue.window.append(head);
-            }
-        }
-        self.state.window_bytes += queue.window.bytes();
     }
 
     /// Goes on with the verbs whose wait for burials is over.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kew_model::{Place, Sequence, Timestamp};
 
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Reply};
+use crate::command::{Fetch, Purpose, Reply};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
 use crate::queue::window::Head;
@@ -59,7 +59,7 @@ pub(crate) fn discard(
         // All of them, also those in memory now: the window may have moved on when the frames are here.
         let messages = named.into_iter().map(|sequence| locate(state, number, sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages }));
+        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Discard }));
     }
     let outcome = Outcome::Reply(Reply::Discarded(were_there));
     if runs.is_empty() {

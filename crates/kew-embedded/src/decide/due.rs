@@ -11,7 +11,7 @@ use super::consumers::dead_letter_queue;
 use super::discard::{Loaded, find_loaded};
 use super::settle::is_exhausted;
 use super::{Undecided, compose, locate};
-use crate::command::Fetch;
+use crate::command::{Fetch, Purpose, Wish};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
 use crate::record::Record;
@@ -57,14 +57,16 @@ pub(crate) struct Burial {
     messages: Vec<(Timestamp, Sequence)>,
     /// What the messages count for in the backlog.
     pub(crate) bytes: u64,
+    /// What was read for it.
+    pub(crate) wish: Wish,
 }
 
 impl Burial {
     /// The burial that comes next, of at most `bytes` of bodies: in the order of (time, queue, sequence) over all
-    /// queues, as far as that stays within one queue.
-    pub(crate) fn next(state: &State, bytes: u64) -> Option<Self> {
+    /// queues that may bury, as far as that stays within one queue.
+    pub(crate) fn next(state: &State, bytes: u64, may_bury: impl Fn(QueueNumber) -> bool) -> Option<Self> {
         let mut waiting: Vec<(Timestamp, QueueNumber, Sequence, u64)> = Vec::new();
-        for number in &state.exhausted {
+        for number in state.exhausted.iter().filter(|queue| may_bury(**queue)) {
             let runs = &state.queues.get(number)?.runs;
             let mut latest = Timestamp(0);
             for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
@@ -90,6 +92,7 @@ impl Burial {
             source,
             messages: chosen.iter().map(|(at, _, sequence, _)| (*at, *sequence)).collect(),
             bytes,
+            wish: Wish::default(),
         })
     }
 
@@ -155,7 +158,7 @@ impl Burial {
         }
         let messages = self.messages.iter().map(|(_, sequence)| locate(state, self.source, *sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages }))
+        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages, purpose: Purpose::Burial }))
     }
 
     /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.
