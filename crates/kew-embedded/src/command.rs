@@ -256,6 +256,8 @@ pub(crate) struct Fetched {
 pub(crate) enum Input {
     Command(Command),
     Fetched(Fetched),
+    /// A backlog's oldest message was read: when it was published.
+    OldestRead(QueueNumber, Sequence, Timestamp),
     /// Messages of a queue were found damaged while an answer was read.
     Damaged(QueueNumber, kew_journal::Error),
 }
@@ -265,7 +267,7 @@ impl Input {
     pub(crate) fn into_reply_to(self) -> Option<ReplyTo> {
         match self {
             Self::Command(command) => Some(command.reply_to),
-            Self::Fetched(_) | Self::Damaged(..) => None,
+            Self::Fetched(_) | Self::OldestRead(..) | Self::Damaged(..) => None,
         }
     }
 }

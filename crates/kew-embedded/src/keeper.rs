@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::budget::Room;
-use crate::command::{BacklogSeen, Fetch, Input, Picks};
+use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Picks};
 use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
 use crate::mailbox::Mailbox;
@@ -39,6 +39,13 @@ pub(crate) enum Reading {
     Fetch(Fetch),
     /// For an answer whose bytes are not in memory.
     Answer(Box<Unread>, oneshot::Sender<Result<Pulled, Error>>),
+}
+
+impl Reading {
+    /// Whether it is a matter of one message.
+    fn is_short(&self) -> bool {
+        matches!(self, Self::Answer(unread, _) if !unread.picks.need_reading())
+    }
 }
 
 /// An answer whose bytes, or whose oldest time, must be read first.
@@ -125,13 +132,15 @@ impl Fetcher {
 
     /// Waits for requests and serves them; false when there were none.
     pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
-        let readings = self.keeper.readings.take(patience).items;
+        let mut readings = self.keeper.readings.take(patience).items;
+        // Answers that wait for one message's time only, as those to pushes, go before longer reads.
+        readings.sort_by_key(|reading| !reading.is_short());
         let any = !readings.is_empty();
         for reading in readings {
             match reading {
                 Reading::Fetch(fetch) => {
                     let fetched = self.archive.fetch(fetch);
-                    drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched))));
+                    self.tell(Input::Fetched(fetched));
                 }
                 // Whoever asked may have gone; the lease stands until it ends.
                 Reading::Answer(_, reply_to) if reply_to.is_closed() => {}
@@ -147,14 +156,27 @@ impl Fetcher {
 impl Fetcher {
     /// Reads an answer. Damage ends the store; a read that failed leaves the leases to end by themselves.
     fn answer(&self, unread: Unread) -> Result<Pulled, Error> {
-        pulled::answer(&self.archive, unread).map_err(|unreadable| {
-            let error = Error::OutcomeUnknown { cause: unreadable.error.to_string() };
-            if !matches!(unreadable.error, kew_journal::Error::Disk { .. }) {
-                let Unreadable { queue, error } = unreadable;
-                drop(self.shared.inbox.put(Message::Shard(Input::Damaged(queue, error))));
+        let oldest = unread.backlog.oldest;
+        match pulled::answer(&self.archive, unread) {
+            Ok(pulled) => {
+                if let (OldestSeen::Unread(locator), Some(sent_at)) = (oldest, pulled.backlog.oldest) {
+                    self.tell(Input::OldestRead(locator.queue, locator.sequence, sent_at));
+                }
+                Ok(pulled)
             }
-            error
-        })
+            Err(Unreadable { queue, error }) => {
+                let cause = error.to_string();
+                if !matches!(error, kew_journal::Error::Disk { .. }) {
+                    self.tell(Input::Damaged(queue, error));
+                }
+                Err(Error::OutcomeUnknown { cause })
+            }
+        }
+    }
+
+    /// Tells the writer; one that has ended needs to know nothing.
+    fn tell(&self, input: Input) {
+        drop(self.shared.inbox.put(Message::Shard(input)));
     }
 }
 

@@ -106,6 +106,10 @@ impl Shard {
             match input {
                 Input::Command(command) => self.take(command, now)?,
                 Input::Fetched(fetched) => self.fetched(fetched, now)?,
+                Input::OldestRead(queue, sequence, sent_at) => {
+                    let queue = self.state.queues.get_mut(&queue);
+                    queue.into_iter().for_each(|queue| queue.remember(sequence, sent_at));
+                }
                 Input::Damaged(queue, error) => return Err(self.damaged(queue, error)),
             }
         }
@@ -311,19 +315,18 @@ impl Shard {
         }
     }
 
-    fn backlog(&self, number: QueueNumber) -> BacklogSeen {
+    fn backlog(&mut self, number: QueueNumber) -> BacklogSeen {
         let none = BacklogSeen { count: 0, bytes: 0, oldest: OldestSeen::None };
-        self.state.queues.get(&number).map_or(none, |queue| BacklogSeen {
-            count: queue.backlog_count,
-            bytes: queue.backlog_bytes,
-            oldest: match queue.oldest() {
-                Oldest::None => OldestSeen::None,
-                Oldest::At(at) => OldestSeen::At(at),
-                Oldest::Unread(sequence) => {
-                    locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
-                }
-            },
-        })
+        let Some(queue) = self.state.queues.get_mut(&number) else { return none };
+        let (count, bytes, oldest) = (queue.backlog_count, queue.backlog_bytes, queue.oldest());
+        let oldest = match oldest {
+            Oldest::None => OldestSeen::None,
+            Oldest::At(at) => OldestSeen::At(at),
+            Oldest::Unread(sequence) => {
+                locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
+            }
+        };
+        BacklogSeen { count, bytes, oldest }
     }
 
     /// Goes on with the verbs whose wait for burials is over.

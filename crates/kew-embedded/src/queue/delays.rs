@@ -10,6 +10,9 @@ use kew_model::{Sequence, Timestamp};
 
 use crate::record::run::Span;
 
+/// How many entries are searched for one message.
+const SEARCHED: usize = 1_000;
+
 /// Messages in a row, alike, available at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delayed {
@@ -104,6 +107,14 @@ impl Delays {
             }
             bucket.remove();
         }
+    }
+
+    /// When a message was published, if it is among the earliest entries: it is asked for the oldest message, which
+    /// mostly is due before the others. Further ones are not searched, since a search costs more than a read.
+    pub(crate) fn sent_at(&self, sequence: Sequence) -> Option<Timestamp> {
+        let holds =
+            |entry: &&Delayed| (entry.first..entry.first + u64::from(entry.count)).contains(&sequence.0);
+        self.iter().take(SEARCHED).find(holds).map(|entry| entry.span.sent_at)
     }
 
     pub(crate) fn clear(&mut self) {

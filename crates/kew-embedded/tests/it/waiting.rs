@@ -10,7 +10,7 @@ use kew_embedded::{Embedded, Options};
 use kew_journal::{Fault, OperationKind, SimDisk};
 use kew_model::{
     AccountId, Answer, Broker, ConsumerKind, ContentType, Error, Lease, Milliseconds, NewConsumer, NewQueue,
-    Place, Pull, PullSettings, PushBatch, QueueSettings, Retry, Settlement,
+    Place, Pull, PullSettings, PushBatch, QueueSettings, Retry, Seconds, Sequence, Settlement,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -215,4 +215,37 @@ fn damage_under_a_redelivered_message_ends_the_store_as_well() {
 
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
     world.assert_ended_by_damage("dead");
+}
+
+#[test]
+fn the_time_of_the_oldest_message_is_read_once_at_the_most() {
+    // Given a queue with messages that were held back, none of them in memory, and one with the oldest unread
+    let world = World::new(3, Options::default());
+    let mut batch = PushBatch::new();
+    for delay in [50, 60] {
+        batch.add(b"later", ContentType::Text, Some(Seconds(delay))).unwrap();
+    }
+    wait(world.store.push(world.dead, batch)).unwrap();
+    let lease = world.pull_one(world.cold).unwrap();
+    let settlement = Settlement { acks: vec![lease], retries: Vec::new() };
+    wait(world.store.settle(world.cold, settlement)).unwrap();
+    let sent_at = Some(ManualClock::START);
+    let reads = || world.disk.calls(OperationKind::Read);
+    let oldest = |place| wait(world.store.backlog(place)).unwrap().oldest;
+
+    // When the held back ones are asked for, then nothing is read, also when the first is gone
+    let before = reads();
+    assert_eq!(oldest(world.dead), sent_at);
+    assert_eq!(reads(), before);
+    wait(world.store.discard(world.dead, vec![Sequence(1)])).unwrap();
+    let before = reads();
+    assert_eq!(oldest(world.dead), sent_at);
+    assert_eq!(reads(), before);
+
+    // When the unread one is asked for, then it is read at the first time and not again
+    assert_eq!(oldest(world.cold), sent_at);
+    let before = reads();
+    assert_eq!(oldest(world.cold), sent_at);
+    push(&world.store, world.cold);
+    assert_eq!(reads(), before);
 }
