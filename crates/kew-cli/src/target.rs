@@ -86,8 +86,8 @@ impl Target {
         }
         let token = first_set(&TOKEN_VARIABLES).map(|(_, token)| Secret::new(token));
         token.context(
-            "no credential: give --token-file or set KEW_TOKEN, for kew serve to DIR/admin.token or what it holds; \
-             the settings for kew dev are in DIR/dev.env",
+            "no credential: give --token-file (DIR/admin.token of kew serve) or set KEW_TOKEN; for kew dev, read its \
+             settings first: set -a; source DIR/dev.env; set +a",
         )
     }
 

@@ -200,7 +200,7 @@ fn admin_commands_need_an_admin_token_and_a_server() {
     let foreign = complaint(&foreign);
     assert!(foreign.ends_with("[code: 10000], with the token of CLOUDFLARE_API_TOKEN\n"), "{foreign}");
     let missing = complaint(&run(house.path(), &["account", "list", "--url", &house.kew.url]));
-    assert!(missing.contains("no credential: give --token-file or set KEW_TOKEN"), "{missing}");
+    assert!(missing.contains("no credential: give --token-file (DIR/admin.token of kew serve)"), "{missing}");
     assert!(!refused.contains(&secret));
     let url = house.kew.url.clone();
     house.kew.stop();
