@@ -32,6 +32,7 @@ mod options;
 mod pulled;
 mod queue;
 mod record;
+mod schedule;
 mod shard;
 mod signals;
 mod state;

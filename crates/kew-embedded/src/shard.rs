@@ -11,7 +11,7 @@
 
 mod reading;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
@@ -341,26 +341,6 @@ impl Shard {
     pub(crate) fn dead_segments(&self) -> Vec<SegmentId> {
         let segments = self.journal.segments();
         segments.into_iter().map(|info| info.id).filter(|id| self.state.is_dead(*id)).collect()
-    }
-
-    /// Queues, of those asked about, in which something is available at `now` by time alone, or the time of the next.
-    pub(crate) fn availability(
-        &self,
-        watched: &BTreeSet<QueueNumber>,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> (Vec<QueueNumber>, Option<Timestamp>) {
-        let mut ripe = Vec::new();
-        let mut next: Option<Timestamp> = None;
-        for number in watched {
-            let Some(queue) = self.state.queues.get(number) else { continue };
-            match queue.next_available(since) {
-                Some(at) if at <= now => ripe.push(*number),
-                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                None => {}
-            }
-        }
-        (ripe, next)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::queue::{Arrival, QueueState};
 use crate::record::batch::Batch;
 use crate::record::codec::Malformed;
 use crate::record::{Placed, Record, read_frame};
+use crate::schedule::Schedule;
 
 /// A frame to apply.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +46,10 @@ pub(crate) struct State {
     /// Indexes of the segment being written and of those whose sidecar is not safe yet.
     pub(crate) indexes: BTreeMap<SegmentId, SegmentIndex>,
     /// Each queue's earliest end of a lease.
-    deadlines: BTreeSet<(Timestamp, QueueNumber)>,
-    deadline_of: BTreeMap<QueueNumber, Timestamp>,
+    deadlines: Schedule,
+    /// When time alone makes something available in a queue for the first time after `ripened_until`.
+    ripening: Schedule,
+    ripened_until: Timestamp,
     /// Queues with exhausted messages that have not left yet.
     pub(crate) exhausted: BTreeSet<QueueNumber>,
     /// Payload bytes that the windows of all queues hold.
@@ -154,6 +157,9 @@ impl State {
         *self.live.entry(segment).or_default() += u64::from(batch.count);
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         self.effects.available.insert(number);
+        if batch.may_delay() {
+            self.watch_ripening(number);
+        }
         Ok(())
     }
 
@@ -190,25 +196,40 @@ impl State {
     /// Keeps the earliest end of a lease and the exhausted of a queue in sight of the whole store.
     pub(crate) fn watch_times(&mut self, number: QueueNumber) {
         let runs = self.queues.get(&number).map(|queue| &queue.runs);
-        let deadline = runs.and_then(|runs| runs.next(Phase::Leased));
-        let old = match deadline {
-            Some(deadline) => self.deadline_of.insert(number, deadline),
-            None => self.deadline_of.remove(&number),
-        };
-        if old != deadline {
-            old.map(|old| self.deadlines.remove(&(old, number)));
-            deadline.map(|deadline| self.deadlines.insert((deadline, number)));
-        }
+        self.deadlines.set(number, runs.and_then(|runs| runs.next(Phase::Leased)));
         if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
             self.exhausted.insert(number);
         } else {
             self.exhausted.remove(&number);
         }
+        self.watch_ripening(number);
+    }
+
+    fn watch_ripening(&mut self, number: QueueNumber) {
+        let queue = self.queues.get_mut(&number);
+        self.ripening.set(number, queue.and_then(|queue| queue.next_available(self.ripened_until)));
+    }
+
+    /// The queues in which time has made something available since the last call. One may be named though nothing has
+    /// come; none is left out.
+    pub(crate) fn ripen(&mut self, now: Timestamp) -> Vec<QueueNumber> {
+        self.ripened_until = self.ripened_until.max(now);
+        let mut ripe = Vec::new();
+        while let Some((_, number)) = self.next_ripening().filter(|(at, _)| *at <= self.ripened_until) {
+            ripe.push(number);
+            self.watch_ripening(number);
+        }
+        ripe
+    }
+
+    /// When something becomes available next by time alone, and where.
+    pub(crate) fn next_ripening(&self) -> Option<(Timestamp, QueueNumber)> {
+        self.ripening.first()
     }
 
     /// The earliest end of a lease anywhere, and whose.
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, QueueNumber)> {
-        self.deadlines.first().copied()
+        self.deadlines.first()
     }
 
     /// Segments in which no message lives, of those that ever held one.
