@@ -71,7 +71,8 @@ fn show(accounts: &[AccountView], as_json: bool) -> anyhow::Result<()> {
     }
     let mut table = output::table(&["account id", "name", "created on"]);
     for account in accounts {
-        table.add_row([&account.id, &account.name, &account.created_on]);
+        let name = if account.name.is_empty() { "-" } else { &account.name };
+        table.add_row([&account.id, name, &account.created_on]);
     }
     output::print(&table.to_string())
 }

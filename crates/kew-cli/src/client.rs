@@ -21,6 +21,7 @@ pub(crate) struct Client {
     agent: Agent,
     origin: String,
     token: Secret,
+    token_origin: String,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +50,12 @@ impl Client {
             .max_redirects(0)
             .proxy(None)
             .build();
-        Ok(Self { agent: Agent::new_with_config(config), origin: target.origin()?, token: target.token()? })
+        Ok(Self {
+            agent: Agent::new_with_config(config),
+            origin: target.origin()?,
+            token: target.token()?,
+            token_origin: target.token_origin(),
+        })
     }
 
     /// Asks for something.
@@ -98,7 +104,8 @@ impl Client {
         if let Some(account) = named.filter(|account| !account.is_empty()) {
             return Ok(account);
         }
-        match <[AccountView; 1]>::try_from(self.accounts()?) {
+        let accounts = self.accounts().context("cannot look for the account, which --account would name")?;
+        match <[AccountView; 1]>::try_from(accounts) {
             Ok([only]) => Ok(only.id),
             Err(accounts) if accounts.is_empty() => {
                 bail!("the server has no account: make one by kew account create")
@@ -145,6 +152,15 @@ impl Client {
             .with_context(|| format!("the server answered {status}, not in JSON"))?;
         if !envelope.success {
             match envelope.errors.first() {
+                // The server tells nobody why it does not know a token; where the token came from is told here.
+                Some(refusal) if status.as_u16() == 401 => {
+                    bail!(
+                        "{} [code: {}], with the token of {}",
+                        refusal.message,
+                        refusal.code,
+                        self.token_origin
+                    )
+                }
                 Some(refusal) => bail!("{} [code: {}]", refusal.message, refusal.code),
                 None => bail!("the server refused with {status} and no reason"),
             }

@@ -21,6 +21,14 @@ use layers::Layered;
 
 use crate::output;
 
+/// The variables of the environment that are settings of a server, sorted: for a command that does not go by them.
+pub(crate) fn variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| layers::is_setting(name)).collect();
+    names.sort_unstable();
+    names
+}
+
 /// What `kew serve` runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Configuration {

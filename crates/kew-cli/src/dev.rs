@@ -4,6 +4,8 @@
 //! everything, and any account id is an alias of one fixed account (design §8.21). None of the three is stored: the
 //! token and the alias are a mode of this process. Queues named on the command line are made with a pull consumer;
 //! on a repeat they are found again, with their ids and messages.
+//!
+//! Its settings are its flags alone, so that a repeat behaves the same in whatever shell.
 
 mod notice;
 mod queue_option;
@@ -19,9 +21,9 @@ use kew_model::{
 };
 use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
 
-use crate::config::LogFormat;
+use crate::config::{self, LogFormat};
 use crate::serving::{self, Service};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
 use notice::Notice;
 use queue_option::QueueOption;
@@ -29,16 +31,20 @@ use queue_option::QueueOption;
 /// Where `kew dev` listens when it is not told, and where commands look for a server.
 pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:7790";
 /// The one account of `kew dev`: the same everywhere, so that it can be written into tests ("kew" over and over).
-const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
+pub(crate) const ACCOUNT: AccountId = AccountId(*b"kewkewkewkewkewk");
 /// The name of that account.
 const ACCOUNT_NAME: &str = "dev";
 /// The file with the settings that clients need.
 const ENVIRONMENT: &str = "dev.env";
+/// The file that keeps the folder, which often stands in somebody's repository, out of commits; and its text.
+const GIT_IGNORE: &str = ".gitignore";
+const EVERYTHING: &str = "*\n";
 
-/// Serves a durable queue for development: loopback only, with a well-known token.
+/// Serves a durable queue for development: loopback only, with a well-known token. Settings are these flags alone.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Queue to have, with a pull consumer; NAME=ID fixes its id (32 hex digits). May be given several times.
+    /// Queue to have, with a pull consumer; made if it is not there. NAME=ID fixes its id (32 hexadecimal digits). May be
+    /// given several times.
     #[arg(long = "queue", value_name = "NAME[=ID]")]
     queues: Vec<QueueOption>,
     /// Folder of the store.
@@ -68,6 +74,10 @@ impl Dev {
              127.0.0.1, or kew serve",
             self.listen
         );
+        let ignored = config::variables();
+        if !ignored.is_empty() {
+            output::tell(&format!("kew: kew dev goes by its flags alone and ignores {}", ignored.join(", ")));
+        }
         logging::start(
             LogFormat::Text,
             if self.log_requests { tracing::Level::INFO } else { tracing::Level::WARN },
@@ -76,7 +86,12 @@ impl Dev {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
-        let store = Store::open(&self.data)?;
+        let listener = serving::listen(self.listen).await?;
+        let store = Store::open(&self.data, Keeper::Dev).await?;
+        let git_ignore = self.data.join(GIT_IGNORE);
+        if !git_ignore.exists() {
+            private_file::replace(&git_ignore, EVERYTHING)?;
+        }
         if store.broker.account(ACCOUNT).is_none() {
             let made = store.broker.create_account(Some(ACCOUNT), ACCOUNT_NAME.to_owned()).await;
             made.context("cannot make the account")?;
@@ -97,7 +112,7 @@ impl Dev {
             private_file::replace(&environment, &notice.environment())?;
             output::print(&notice.text(&environment))
         };
-        Service { listen: self.listen, settings, store, tells_stop: true }.run(announce).await
+        Service { listener, settings, store, tells_stop: true }.run(announce).await
     }
 
     /// The queue of the round trip: the first named, else the oldest.
@@ -110,7 +125,12 @@ impl Dev {
 
 /// Reads where to listen; names have no place here, since one name can stand for several addresses.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("is an address as {LISTEN_DEFAULT}, not {text:?}"))
+    text.parse().map_err(|_| not_an_address(text))
+}
+
+/// Says what an address looks like, to whoever has written something else.
+pub(crate) fn not_an_address(text: &str) -> String {
+    format!("must be an IP address and a port, for example {LISTEN_DEFAULT}, not {text:?}")
 }
 
 /// Finds or makes a queue, and gives it a pull consumer if it has no consumer.

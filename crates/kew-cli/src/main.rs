@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 
 /// A durable message queue that speaks the Cloudflare Queues API.
 #[derive(Debug, Parser)]
-#[command(name = "kew", version)]
+#[command(name = "kew", version, after_help = "Start with: kew dev --queue jobs")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -37,7 +37,7 @@ struct Arguments {
 enum Command {
     /// Serve a durable queue for development: loopback only, with a well-known token.
     Dev(dev::Dev),
-    /// Serve queues.
+    /// Serve queues for real: with accounts, scoped tokens, and settings from a file, the environment and flags.
     Serve(serve::Serve),
     /// Manage the accounts of a running server.
     Account(account::Account),

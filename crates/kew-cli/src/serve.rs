@@ -1,7 +1,9 @@
 //! `kew serve`: the real server.
 //!
 //! The first start makes one account and an admin token. The token is written to a file that only its owner may read
-//! before the store learns of it, so that a crash in between leaves no token that nobody holds; nothing prints it.
+//! before the store learns of it, so that a crash in between leaves no token that nobody holds; nothing prints it. A
+//! later start does so again when nobody could administer the server otherwise: its admin tokens were all revoked, or
+//! have expired.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,13 +11,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet};
+use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet, Token};
 use kew_server::{Access, Settings};
 use kew_wire::access::Credential;
 
 use crate::config::{Configuration, Flags, LogFormat, Written};
 use crate::serving::{self, Service};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
 
 /// The file of the first admin token.
@@ -60,7 +62,8 @@ impl Serve {
 }
 
 async fn serve(configuration: Configuration) -> anyhow::Result<()> {
-    let store = Store::open(&configuration.data)?;
+    let listener = serving::listen(configuration.listen).await?;
+    let store = Store::open(&configuration.data, Keeper::Serve).await?;
     let start = first_start(&store).await?;
     let folder = store.folder.clone();
     let settings = Settings {
@@ -73,11 +76,11 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     };
     // Whoever reads a log of JSON lines from standard error must find nothing else there.
     let tells_stop = configuration.log_format == LogFormat::Text;
-    let service = Service { listen: configuration.listen, settings, store, tells_stop };
+    let service = Service { listener, settings, store, tells_stop };
     service.run(move |address| announce(&start, &folder, address)).await
 }
 
-/// Makes an account if there is none, and an admin token if no token opens any account.
+/// Makes an account if there is none, and an admin token if no token administers the server.
 async fn first_start(store: &Store) -> anyhow::Result<Start> {
     let broker = &store.broker;
     let path = store.folder.join(ADMIN_TOKEN);
@@ -87,9 +90,18 @@ async fn first_start(store: &Store) -> anyhow::Result<Start> {
             broker.create_account(None, FIRST_ACCOUNT.to_owned()).await.context("cannot make an account")?
         }
     };
-    if broker.accounts().iter().any(|account| !broker.tokens(account.id).is_empty()) {
-        // A first start that failed later, at its port perhaps, has announced nothing.
-        return Ok(Start { account, token_file: Some(path).filter(|path| path.exists()) });
+    let now = store.clock.now();
+    let administers = |token: &Token| {
+        let is_over_all = token.scopes.allows(Scope::Admin) && token.queues == QueuePattern::All;
+        is_over_all && token.expires_on.is_none_or(|end| end > now)
+    };
+    let tokens = broker.accounts().into_iter().flat_map(|account| broker.tokens(account.id));
+    let administrators: Vec<_> = tokens.filter(|token| administers(token)).collect();
+    if !administrators.is_empty() {
+        // The file may have been removed, or its token revoked in favour of another one.
+        let held = private_file::read(&path).ok().flatten().and_then(|text| Credential::id_in(text.trim()));
+        let is_good = administrators.iter().any(|token| Some(token.id) == held);
+        return Ok(Start { account, token_file: is_good.then_some(path) });
     }
     let credential = Credential::mint(&*store.chance);
     private_file::replace(&path, &format!("{}\n", credential.secret.reveal()))?;

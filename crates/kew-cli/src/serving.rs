@@ -1,10 +1,12 @@
 //! What `kew dev` and `kew serve` have in common: a store behind the HTTP house, from the first answer to the last.
 //!
 //! ```text
-//!   bind ─▶ run ─▶ ask /healthz ─▶ announce ─▶ wait ─┬─ SIGTERM, SIGINT ─▶ drain ─▶ close the store ─▶ exit 0
-//!                                                   └─ the store failed ─▶ drain ────────────────▶ exit 1
+//!   bind ─▶ open the store ─▶ run ─▶ ask /healthz ─▶ announce ─▶ wait
+//!     wait ─┬─ SIGTERM, SIGINT ─▶ drain ─▶ close the store ─▶ exit 0
+//!           └─ the store failed ─▶ drain ────────────────▶ exit 1
 //! ```
 //!
+//! * The port is taken first: one that is not to be had leaves the disk as it was.
 //! * Nothing is announced before the server has answered a request.
 //! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once.
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
@@ -45,8 +47,8 @@ pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
 
 /// What to serve, and where.
 pub(crate) struct Service {
-    /// Where to listen.
-    pub(crate) listen: SocketAddr,
+    /// The port, taken by [`listen`] before the store was opened.
+    pub(crate) listener: TcpListener,
     /// How.
     pub(crate) settings: Settings,
     /// What lies behind.
@@ -60,16 +62,15 @@ impl Service {
     /// answers.
     ///
     /// # Errors
-    /// A port in use, a store that failed, a second signal.
+    /// A server that does not answer, a store that failed, a second signal.
     pub(crate) async fn run(
         self,
         announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
-        let listener = listen(self.listen).await?;
         let tells_stop = self.tells_stop;
-        let address = listener.local_addr().context("the listener has no address")?;
-        let (broker, server) = self.server();
+        let address = self.listener.local_addr().context("the listener has no address")?;
+        let (broker, server, listener) = self.server();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(server.run(listener, async move {
             // An error means that the sender is gone, which asks for the same.
@@ -113,11 +114,12 @@ impl Service {
         Ok(())
     }
 
-    fn server(self) -> (Embedded, Server) {
-        let Self { mut settings, store, .. } = self;
+    fn server(self) -> (Embedded, Server, TcpListener) {
+        let Self { mut settings, store, listener, .. } = self;
         settings.connections_max = within_file_limit(settings.connections_max);
         let broker: Arc<dyn Broker> = Arc::new(store.broker.clone());
-        (store.broker, Server::new(broker, store.clock, store.chance, store.keys, settings))
+        let server = Server::new(broker, store.clock, store.chance, store.keys, settings);
+        (store.broker, server, listener)
     }
 }
 
@@ -142,12 +144,20 @@ impl Signals {
     }
 }
 
-/// Takes the port.
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Takes the port. Clients may connect from now on, and are answered once the server runs.
+///
+/// # Errors
+/// A port in use, an address that is not this machine's.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!(
             "cannot listen on {address}: the port is taken, perhaps by another kew; stop it or give --listen \
              127.0.0.1:0"
+        ),
+        ErrorKind::AddrNotAvailable => anyhow!("cannot listen on {address}: this machine has no such address"),
+        ErrorKind::PermissionDenied => anyhow!(
+            "cannot listen on {address}: not permitted; ports below 1024 often are the administrator's, so give a \
+             higher one"
         ),
         _ => anyhow!(error).context(format!("cannot listen on {address}")),
     })

@@ -1,26 +1,48 @@
 //! The store's folder: opened once, with the keys that seal lease ids beside it.
 //!
-//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason.
+//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason. A folder that holds
+//! something else is told by looking alone, before the journal would put its lock file there.
+//!
+//! A store belongs to the command that made it: what `kew dev` leaves must not come into service with accounts that
+//! nobody chose, and a token that everybody knows must not open what `kew serve` keeps. Nothing is stored for that. The
+//! account that was made first tells, since that of `kew dev` has an id of its own.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use kew_embedded::{Embedded, OpenError, Options};
-use kew_journal::RealDisk;
-use kew_model::{Chance, Clock};
+use kew_journal::{Error, RealDisk};
+use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::private_file;
+use crate::{dev, private_file};
 
 /// The file of the lease keys.
 const KEYS: &str = "keys";
-/// The file that the journal holds a lock on.
+/// The file that the journal holds a lock on, and the one that says what the folder is.
 const LOCK: &str = "LOCK";
+const STORE: &str = "STORE";
+/// What else a creation that was cut short may have left: a file, and folders that are empty.
+const DRAFT: &str = "STORE.tmp";
+const FOLDERS: [&str; 2] = ["log", "checkpoint"];
+
+/// What to do about a folder that is not to be used.
+const ANOTHER: &str = "; name another folder with --data";
+
+/// The commands that keep a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// `kew dev`.
+    Dev,
+    /// `kew serve`.
+    Serve,
+}
 
 /// An open store.
 pub(crate) struct Store {
@@ -36,24 +58,72 @@ pub(crate) struct Store {
     pub(crate) chance: Arc<dyn Chance>,
 }
 
+impl Keeper {
+    /// The command that made a store; `None` before its first account.
+    fn of(broker: &Embedded) -> Option<Self> {
+        let first = broker.accounts().into_iter().next()?;
+        Some(if first.id == dev::ACCOUNT { Self::Dev } else { Self::Serve })
+    }
+
+    /// What a folder of the other command is, and why this one does not take it.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::Dev => "was made by kew serve, and kew dev would open it to a token that everybody knows",
+            Self::Serve => "was made by kew dev, and kew serve does not go on with its account",
+        }
+    }
+}
+
 impl Store {
     /// Opens the store in a folder, which is made when absent.
     ///
     /// # Errors
     /// A folder that cannot be made or written to, that another process has open, that holds something else, that is
-    /// from a newer Kew, or that is damaged.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// from a newer Kew, that is damaged, or that another command than `keeper` made.
+    pub(crate) async fn open(folder: &Path, keeper: Keeper) -> anyhow::Result<Self> {
+        if folder.exists() && !folder.is_dir() {
+            bail!("cannot open the store in {}: it is a file and no folder{ANOTHER}", folder.display());
+        }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let foreign = foreign(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        if let Some(name) = foreign {
+            bail!(
+                "cannot open the store in {}: not a Kew store: the folder holds {name:?} and no file STORE{ANOTHER}",
+                folder.display()
+            );
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let disk = Arc::new(RealDisk::new(folder));
         let opened = Embedded::open(disk, Options::default(), Arc::clone(&clock), Arc::clone(&chance));
         let broker = opened.map_err(|error| explain(folder, error))?;
         log_recovery(&broker);
+        if Keeper::of(&broker).is_some_and(|maker| maker != keeper) {
+            broker.close().await.context("cannot close the store")?;
+            bail!("{} {}{ANOTHER}", folder.display(), keeper.refusal());
+        }
         let keys = read_or_make_keys(folder, &*chance)?;
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }
+}
+
+/// The name of something that no Kew store has, in a folder without a store. A lock file shows that Kew has been here:
+/// what that means is the journal's to say.
+fn foreign(folder: &Path) -> io::Result<Option<String>> {
+    if folder.join(STORE).exists() || folder.join(LOCK).exists() {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_leftover = name == DRAFT
+            || FOLDERS.contains(&name.as_str()) && path.is_dir() && fs::read_dir(&path)?.next().is_none();
+        if !is_leftover {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn log_recovery(broker: &Embedded) {
@@ -87,14 +157,27 @@ fn read_or_make_keys(folder: &Path, chance: &dyn Chance) -> anyhow::Result<KeyRi
 }
 
 fn explain(folder: &Path, error: OpenError) -> anyhow::Error {
-    let holder = holder(folder).map_or_else(String::new, |process| format!(" (process {process})"));
-    anyhow!("cannot open the store in {}: {error}{holder}", folder.display())
+    let advice = match &error {
+        OpenError::Log(Error::Locked) => {
+            holder(folder).map_or_else(String::new, |process| format!(" (process {process})"))
+        }
+        OpenError::Log(Error::NotAStore { .. }) => ANOTHER.to_owned(),
+        OpenError::Log(Error::Version { .. }) => {
+            ": it was written by a newer Kew, or is damaged; take that Kew, or restore the folder from a copy"
+                .to_owned()
+        }
+        OpenError::Log(Error::Damage { .. }) | OpenError::SegmentLost { .. } => {
+            "; a restart does not help: restore the folder from a copy".to_owned()
+        }
+        OpenError::Log(_) | OpenError::Thread(_) => String::new(),
+    };
+    anyhow!("cannot open the store in {}: {error}{advice}", folder.display())
 }
 
 /// The process that holds a lock on the folder, as far as the system tells.
 fn holder(folder: &Path) -> Option<u32> {
-    let inode = std::fs::metadata(folder.join(LOCK)).ok()?.ino();
-    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, inode)
+    let inode = fs::metadata(folder.join(LOCK)).ok()?.ino();
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, inode)
 }
 
 /// Finds the process in lines as `1: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF`.

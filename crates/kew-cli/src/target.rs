@@ -23,13 +23,13 @@ const API_PREFIX: &str = "/client/v4";
 /// A server and a credential.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// Server; else KEW_URL, CLOUDFLARE_BASE_URL or CLOUDFLARE_API_BASE_URL, else the address of `kew dev`.
+    /// Server; else KEW_URL, CLOUDFLARE_BASE_URL or CLOUDFLARE_API_BASE_URL, else http://127.0.0.1:7790.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Credential; else --token-file, KEW_TOKEN or CLOUDFLARE_API_TOKEN.
+    /// Token; else --token-file, KEW_TOKEN or CLOUDFLARE_API_TOKEN. Other users of the machine can see it here.
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file", value_parser = secret)]
     token: Option<Secret>,
-    /// File that holds the credential, for example DIR/admin.token.
+    /// File that holds the token, for example DIR/admin.token of kew serve.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Target {
     /// # Errors
     /// When it is not `http://HOST[:PORT]`, with or without the API's prefix.
     pub(crate) fn origin(&self) -> anyhow::Result<String> {
-        let url = self.url.clone().or_else(|| first_set(&URL_VARIABLES));
+        let url = self.url.clone().or_else(|| first_set(&URL_VARIABLES).map(|(_, url)| url));
         let url = url.unwrap_or_else(|| format!("http://{}", dev::LISTEN_DEFAULT));
         let origin = url.trim_end_matches('/');
         let origin = origin.strip_suffix(API_PREFIX).unwrap_or(origin);
@@ -84,8 +84,20 @@ impl Target {
                 .with_context(|| format!("cannot read the token file {}", path.display()))?;
             return Ok(Secret::new(text.trim()));
         }
-        let token = first_set(&TOKEN_VARIABLES);
-        token.map(Secret::new).context("no credential: give --token-file, --token, or set KEW_TOKEN")
+        let token = first_set(&TOKEN_VARIABLES).map(|(_, token)| Secret::new(token));
+        token.context(
+            "no credential: give --token-file (DIR/admin.token of kew serve) or set KEW_TOKEN; for kew dev, read its \
+             settings first: set -a; source DIR/dev.env; set +a",
+        )
+    }
+
+    /// Where the credential comes from: a flag, with its file, or a variable.
+    pub(crate) fn token_origin(&self) -> String {
+        match (&self.token, &self.token_file) {
+            (Some(_), _) => "--token".to_owned(),
+            (None, Some(path)) => format!("--token-file {}", path.display()),
+            (None, None) => first_set(&TOKEN_VARIABLES).map_or("nowhere", |(name, _)| name).to_owned(),
+        }
     }
 }
 
@@ -93,8 +105,10 @@ fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 
-fn first_set(names: &[&str]) -> Option<String> {
-    names.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty())
+/// The first variable that holds something, and what it holds.
+fn first_set(names: &[&'static str]) -> Option<(&'static str, String)> {
+    let mut set = names.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?)));
+    set.find(|(_, value)| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -29,16 +29,17 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Create {
-    /// What the token may do: push, consume, read, write or admin; several with commas, or the flag again.
+    /// What the token may do: push, consume (pull, ack, retry), read (queues and consumers), write (create and delete
+    /// them) or admin (everything, accounts and tokens too); several with commas, or the flag again.
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = scope)]
     scopes: Vec<Scope>,
     /// Name for people, at most 255 bytes.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// Open this queue only, whatever its name.
+    /// Open only this queue, whatever its name.
     #[arg(long = "queue", value_name = "ID", conflicts_with = "queue_prefix")]
     queue_id: Option<String>,
-    /// Open only queues whose current name starts so.
+    /// Open only queues whose current name starts with this.
     #[arg(long, value_name = "TEXT")]
     queue_prefix: Option<String>,
     /// When it ends: a moment as 2027-01-31T00:00:00Z, or a time from now as 30d, 12h or 45m.
@@ -61,7 +62,7 @@ struct Revoke {
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Account; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
+    /// Account's id; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     #[command(flatten)]
@@ -110,7 +111,7 @@ impl Create {
         let token: TokenView = client.post(&path, &request)?;
         if client.is_of_development() {
             output::tell(
-                "kew: kew dev takes its own token only; the new one opens the store once kew serve serves it",
+                "kew: this server is kew dev, which takes its fixed token only: the new one opens nothing",
             );
         }
         if self.common.json {
@@ -148,7 +149,7 @@ fn show(tokens: &[TokenView], as_json: bool) -> anyhow::Result<()> {
         };
         table.add_row([
             token.id.as_str(),
-            &token.name,
+            if token.name.is_empty() { "-" } else { &token.name },
             &token.scopes.join(","),
             &queues,
             token.email.as_deref().unwrap_or("-"),
@@ -160,7 +161,7 @@ fn show(tokens: &[TokenView], as_json: bool) -> anyhow::Result<()> {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    Scope::from_name(text).ok_or_else(|| "a scope is push, consume, read, write or admin".to_owned())
+    Scope::from_name(text).ok_or_else(|| "must be push, consume, read, write or admin".to_owned())
 }
 
 /// A moment as the server reads it: one written in full stays as it is unless it is past, a time from now is added to
@@ -181,7 +182,8 @@ fn moment(when: &str, clock: &dyn Clock) -> anyhow::Result<String> {
         count.parse::<u32>().ok().map(|count| Milliseconds(u64::from(count) * milliseconds))
     });
     let length = read.with_context(|| {
-        format!("--expires: a moment as 2027-01-31T00:00:00Z or a time as 30d, 12h or 45m, not {when:?}")
+        format!("--expires: must be a moment, for example 2027-01-31T00:00:00Z, or a time from now, for example 30d, 12h or \
+             45m, not {when:?}")
     })?;
     Ok(kew_wire::rfc3339(clock.now().after(length)))
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kew_journal::{Error, Position, Reader, SegmentId};
 use kew_model::{QueueNumber, Sequence};
 
-use crate::command::{Fetch, Fetched, Locator, Purpose};
+use crate::command::{Fetch, Fetched, Locator};
 use crate::decide::pull::FRAMES_AHEAD;
 use crate::index::SegmentIndex;
 use crate::queue::window::Head;
@@ -44,42 +44,38 @@ impl Archive {
         &self.reader
     }
 
-    /// Reads what a shard asked for.
-    pub(crate) fn fetch(&self, fetch: Fetch) -> Result<Fetched, Error> {
-        match fetch {
-            Fetch::Heads { from, positions } => self.fetch_heads(from, positions, Purpose::Window),
-            Fetch::Oldest { from, positions } => self.fetch_heads(from, positions, Purpose::Oldest),
-            Fetch::Messages { queue, messages } => {
-                let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
-                for locator in messages {
-                    let known = heads.range(..=locator.sequence.0).next_back();
-                    if known.is_none_or(|(_, head)| head.end() <= locator.sequence.0) {
-                        match self.message(locator) {
-                            Err(Error::Gone { .. }) => {}
-                            head => {
-                                let head = head?;
-                                heads.insert(head.first, head);
-                            }
-                        }
-                    }
+    /// Reads what a shard asked for. What has gone meanwhile, and its segment with it, is left out: whoever asked
+    /// looks again.
+    pub(crate) fn fetch(&self, fetch: Fetch) -> Fetched {
+        let (queue, purpose) = (fetch.queue(), fetch.purpose());
+        let heads = match fetch {
+            Fetch::Heads { from, positions } | Fetch::Oldest { from, positions } => {
+                match self.heads(from, positions) {
+                    Err(Error::Gone { .. }) => Ok(Vec::new()),
+                    heads => heads,
                 }
-                Ok(Fetched { queue, heads: heads.into_values().collect(), purpose: Purpose::Messages })
             }
-        }
+            Fetch::Messages { messages, .. } => self.frames(messages),
+        };
+        Fetched { queue, purpose, heads }
     }
 
-    /// What was asked for may have gone meanwhile, and its segment with it: whoever asked looks again.
-    fn fetch_heads(
-        &self,
-        from: Locator,
-        positions: Vec<Position>,
-        purpose: Purpose,
-    ) -> Result<Fetched, Error> {
-        let heads = match self.heads(from, positions) {
-            Err(Error::Gone { .. }) => Vec::new(),
-            heads => heads?,
-        };
-        Ok(Fetched { queue: from.queue, heads, purpose })
+    /// The frames that hold these messages, each once.
+    fn frames(&self, messages: Vec<Locator>) -> Result<Vec<Head>, Error> {
+        let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
+        for locator in messages {
+            let known = heads.range(..=locator.sequence.0).next_back();
+            if known.is_none_or(|(_, head)| head.end() <= locator.sequence.0) {
+                match self.message(locator) {
+                    Err(Error::Gone { .. }) => {}
+                    head => {
+                        let head = head?;
+                        heads.insert(head.first, head);
+                    }
+                }
+            }
+        }
+        Ok(heads.into_values().collect())
     }
 
     /// The frame that holds a message.

@@ -14,6 +14,7 @@ use kew_model::{
 };
 use tokio::sync::oneshot;
 
+use crate::budget::Room;
 use crate::queue::window::Head;
 
 /// A verb of [`kew_model::Broker`] with its arguments.
@@ -107,6 +108,18 @@ pub(crate) type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
 pub(crate) struct Command {
     pub(crate) verb: Verb,
     pub(crate) reply_to: ReplyTo,
+    /// What it counts for while it waits, given back when it is dropped.
+    #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
+    pub(crate) room: Room,
+    /// What was read for it.
+    pub(crate) wish: Wish,
+}
+
+impl Command {
+    /// Whether it is a pull whose asker has left: the leases would be nobody's.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        matches!(self.verb, Verb::Pull { .. }) && self.reply_to.is_closed()
+    }
 }
 
 /// An answer, given when all that it shows is durable.
@@ -170,6 +183,11 @@ pub(crate) struct Picks {
 }
 
 impl Picks {
+    /// About how many bytes of memory they take, bodies apart.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.messages.len() * size_of::<Pick>() + self.sources.len() * size_of::<Source>()
+    }
+
     /// Whether some of the bytes must be read from the disk.
     pub(crate) fn need_reading(&self) -> bool {
         self.sources.iter().any(|source| matches!(source, Source::Stored(_)))
@@ -202,33 +220,83 @@ pub(crate) enum Fetch {
     /// The oldest frames of a queue, from a message on.
     Oldest { from: Locator, positions: Vec<Position> },
     /// The frames of these messages.
-    Messages { queue: QueueNumber, messages: Vec<Locator> },
+    Messages { queue: QueueNumber, messages: Vec<Locator>, purpose: Purpose },
+}
+
+impl Fetch {
+    pub(crate) fn queue(&self) -> QueueNumber {
+        match self {
+            Self::Heads { from, .. } | Self::Oldest { from, .. } => from.queue,
+            Self::Messages { queue, .. } => *queue,
+        }
+    }
+
+    /// The first message asked for, and how many are.
+    pub(crate) fn extent(&self) -> (Option<Sequence>, usize) {
+        match self {
+            Self::Heads { from, .. } | Self::Oldest { from, .. } => (Some(from.sequence), 0),
+            Self::Messages { messages, .. } => {
+                (messages.first().map(|locator| locator.sequence), messages.len())
+            }
+        }
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Heads { .. } => Purpose::Line,
+            Self::Oldest { .. } => Purpose::Age,
+            Self::Messages { purpose, .. } => *purpose,
+        }
+    }
+}
+
+/// What is read for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The next of the line, for pulls.
+    Line,
+    /// The oldest of a queue, to tell how old they are.
+    Age,
+    /// Messages to delete or to move by name.
+    Verb,
+    /// Messages to move to the dead letters.
+    Burial,
+}
+
+/// What was asked for last, and how often in a row. Twice is once too often already, but for what may have moved
+/// while it was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    extent: (Option<Sequence>, usize),
+    times: u8,
+}
+
+impl Wish {
+    /// Notes what is asked for; false when it was twice before, and in vain.
+    pub(crate) fn goes_on(&mut self, extent: (Option<Sequence>, usize)) -> bool {
+        self.times = if self.extent == extent { self.times.saturating_add(1) } else { 1 };
+        self.extent = extent;
+        self.times <= 2
+    }
 }
 
 /// What was read: frames of one queue, by rising sequence.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) queue: QueueNumber,
-    pub(crate) heads: Vec<Head>,
     pub(crate) purpose: Purpose,
-}
-
-/// What frames were read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To go into the queue's window.
-    Window,
-    /// To tell how old the queue's oldest messages are.
-    Oldest,
-    /// To answer [`Fetch::Messages`].
-    Messages,
+    pub(crate) heads: Result<Vec<Head>, kew_journal::Error>,
 }
 
 /// What comes to a shard.
 #[derive(Debug)]
 pub(crate) enum Input {
     Command(Command),
-    Fetched(Result<Fetched, kew_journal::Error>),
+    Fetched(Fetched),
+    /// A backlog's oldest message was read: when it was published.
+    OldestRead(QueueNumber, Sequence, Timestamp),
+    /// Messages of a queue were found damaged while an answer was read.
+    Damaged(QueueNumber, kew_journal::Error),
 }
 
 impl Input {
@@ -236,7 +304,7 @@ impl Input {
     pub(crate) fn into_reply_to(self) -> Option<ReplyTo> {
         match self {
             Self::Command(command) => Some(command.reply_to),
-            Self::Fetched(_) => None,
+            Self::Fetched(_) | Self::OldestRead(..) | Self::Damaged(..) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock, Error, Milliseconds, Timestamp};
 use tokio::sync::{oneshot, watch};
 
+use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::checkpoint;
 use crate::command::Input;
@@ -48,6 +49,8 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) inbox: Mailbox<Message>,
+    /// What requests may take up while they wait.
+    pub(crate) budget: Arc<Budget>,
     /// The catalog as far as it is durable.
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) signals: Signals,
@@ -142,14 +145,12 @@ pub(crate) struct Progress {
     checkpoint_again_at: Timestamp,
     /// The newest segment whose predecessors were handed to the keeper.
     indexed: SegmentId,
-    /// Up to when waiters were told of what time brings.
-    told_until: Timestamp,
 }
 
 impl Progress {
     /// At the start, when the recurring work counts from now.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { checkpoint_at: now, told_until: now, ..Self::default() }
+        Self { checkpoint_at: now, ..Self::default() }
     }
 }
 
@@ -200,12 +201,12 @@ impl Driver {
         Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "writer" }
     }
 
-    /// How long to wait for a message: until the next lease ends, a delay is over that somebody waits for, or the log's
+    /// How long to wait for a message: until the next lease ends, a delay is over while somebody waits, or the log's
     /// end wants marking.
     fn patience(&self) -> Option<Duration> {
         let now = self.clock.now();
-        let watched = self.shared.signals.watched();
-        let (_, next) = self.shard.availability(&watched, now, now);
+        let ripening = self.shard.state.next_ripening().map(|(at, _)| at);
+        let next = ripening.filter(|_| self.shared.signals.any());
         let checkpoint = (self.shard.journal.log_bytes_since_checkpoint() > 0)
             .then(|| self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms)));
         let wake = [self.shard.next_due(), next, checkpoint].into_iter().flatten().min();
@@ -223,8 +224,7 @@ impl Driver {
         let now = self.clock.now();
         self.shard.no_space = self.keeper.no_space();
         // Before the verbs, which may take away again what time has made available.
-        let watched = self.shared.signals.watched();
-        let (ripe, _) = self.shard.availability(&watched, self.progress.told_until, now);
+        let ripe = self.shard.state.ripen(now);
         let mut inputs = inputs.into_iter();
         let stepped = match self.shard.step(inputs.by_ref(), now) {
             Ok(stepped) => stepped,
@@ -237,7 +237,6 @@ impl Driver {
             Ok(()) => {
                 self.give_out(stepped);
                 self.shared.signals.tell(&ripe);
-                self.progress.told_until = now;
                 self.keep_house(now);
                 Ok(())
             }
@@ -282,6 +281,9 @@ impl Driver {
         }
         for fetch in stepped.fetches {
             self.keeper.fetch(fetch);
+        }
+        if stepped.unfinished {
+            self.shared.inbox.wake();
         }
     }
 

@@ -14,10 +14,9 @@ use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::catalog::Catalog;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
 use crate::driver::{Message, Shared};
 use crate::keeper::{Keeper, Unread};
-use crate::mailbox::Refused;
 use crate::pulled;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
@@ -79,7 +78,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         let (reply_to, _) = oneshot::channel();
-        drop(self.shared.inbox.put(Message::Close(reply_to), 0));
+        drop(self.shared.inbox.put(Message::Close(reply_to)));
         self.join();
     }
 }
@@ -106,25 +105,27 @@ impl Embedded {
     }
 
     async fn ask(&self, verb: Verb) -> Result<Reply, Error> {
-        let bytes = waiting_bytes(&verb);
+        let Some(room) = self.shared.budget.take(waiting_bytes(&verb)) else {
+            return Err(Error::Overloaded);
+        };
         let (reply_to, reply) = oneshot::channel();
-        let command = Message::Shard(Input::Command(Command { verb, reply_to }));
-        match self.shared.inbox.put(command, bytes) {
+        let command = Command { verb, reply_to, room, wish: Wish::default() };
+        match self.shared.inbox.put(Message::Shard(Input::Command(command))) {
             Ok(()) => {
                 self.engine.asked();
                 // Every orderly end answers; only a thread that panicked leaves without a word.
                 reply.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
-            Err((Refused::Full, _)) => Err(Error::Overloaded),
-            Err((Refused::Closed, _)) => Err(self.shared.refusal()),
+            Err(_) => Err(self.shared.refusal()),
         }
     }
 
     /// Builds an answer, on the spot when everything is in memory and on the reading thread when not.
     async fn build(&self, backlog: BacklogSeen, picks: Picks) -> Result<Pulled, Error> {
-        let unread = Unread { backlog, picks };
+        let room = self.shared.budget.take_anyway(picks.waiting_bytes());
+        let unread = Unread { backlog, picks, room };
         if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
-            return pulled::answer(&self.archive, unread);
+            return Ok(pulled::answer(&self.archive, unread)?);
         }
         let (reply_to, answer) = oneshot::channel();
         match self.keeper.read(Box::new(unread), reply_to) {
@@ -133,7 +134,7 @@ impl Embedded {
                 answer.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
             }
             // The store has closed since; its files can still be read.
-            Err(unread) => pulled::answer(&self.archive, *unread),
+            Err(unread) => Ok(pulled::answer(&self.archive, *unread)?),
         }
     }
 
@@ -406,7 +407,7 @@ impl Broker for Embedded {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let (reply_to, closed) = oneshot::channel();
-            let outcome = match self.shared.inbox.put(Message::Close(reply_to), 0) {
+            let outcome = match self.shared.inbox.put(Message::Close(reply_to)) {
                 Ok(()) => {
                     self.engine.asked();
                     closed.await.unwrap_or_else(|_| Err(self.shared.unanswered()))

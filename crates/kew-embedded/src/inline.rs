@@ -52,6 +52,11 @@ impl Inline {
         parts.pump();
     }
 
+    /// Lets the writer take one turn while nobody reads for it.
+    pub(crate) fn write(&self) {
+        self.idle();
+    }
+
     /// Lets the store fall idle: what the writer does when nothing comes for a while.
     pub(crate) fn idle(&self) {
         let mut parts = self.lock();

@@ -104,6 +104,11 @@ impl Inspect<'_> {
         self.inline.release();
     }
 
+    /// Lets the writer take what has gathered, while nobody reads from the disk for it.
+    pub fn write(self) {
+        self.inline.write();
+    }
+
     /// Lets the store fall idle, so that it marks the end of its log.
     pub fn idle(self) {
         self.inline.idle();

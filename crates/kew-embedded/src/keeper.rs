@@ -9,12 +9,13 @@ use kew_model::{Error, Pulled};
 use tokio::sync::oneshot;
 
 use crate::archive::Archive;
-use crate::command::{BacklogSeen, Fetch, Input, Picks};
+use crate::budget::Room;
+use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Picks};
 use crate::driver::{Alarm, Message, Shared};
 use crate::index::SegmentIndex;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
-use crate::pulled;
+use crate::pulled::{self, Unreadable};
 use crate::shard::NoSpace;
 
 /// How often the free space is looked at while there is too little of it.
@@ -40,11 +41,21 @@ pub(crate) enum Reading {
     Answer(Box<Unread>, oneshot::Sender<Result<Pulled, Error>>),
 }
 
+impl Reading {
+    /// Whether it is a matter of one message.
+    fn is_short(&self) -> bool {
+        matches!(self, Self::Answer(unread, _) if !unread.picks.need_reading())
+    }
+}
+
 /// An answer whose bytes, or whose oldest time, must be read first.
 #[derive(Debug)]
 pub(crate) struct Unread {
     pub(crate) backlog: BacklogSeen,
     pub(crate) picks: Picks,
+    /// What it counts for while it waits, given back when it is dropped.
+    #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
+    pub(crate) room: Room,
 }
 
 /// The hand-off to the two threads.
@@ -57,16 +68,16 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Self { tasks: Mailbox::new(0), readings: Mailbox::new(0), no_space: Mutex::new(None) }
+        Self { tasks: Mailbox::new(), readings: Mailbox::new(), no_space: Mutex::new(None) }
     }
 
     pub(crate) fn give(&self, task: Task) {
         // After the close nobody keeps anything, which the close itself makes up for.
-        drop(self.tasks.put(task, 0));
+        drop(self.tasks.put(task));
     }
 
     pub(crate) fn fetch(&self, fetch: Fetch) {
-        drop(self.readings.put(Reading::Fetch(fetch), 0));
+        drop(self.readings.put(Reading::Fetch(fetch)));
     }
 
     /// Has an answer read; gives the request back when nobody reads any more.
@@ -75,8 +86,8 @@ impl Keeper {
         unread: Box<Unread>,
         reply_to: oneshot::Sender<Result<Pulled, Error>>,
     ) -> Result<(), Box<Unread>> {
-        match self.readings.put(Reading::Answer(unread, reply_to), 0) {
-            Err((_, Reading::Answer(unread, _))) => Err(unread),
+        match self.readings.put(Reading::Answer(unread, reply_to)) {
+            Err(Reading::Answer(unread, _)) => Err(unread),
             _ => Ok(()),
         }
     }
@@ -121,21 +132,51 @@ impl Fetcher {
 
     /// Waits for requests and serves them; false when there were none.
     pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
-        let readings = self.keeper.readings.take(patience).items;
+        let mut readings = self.keeper.readings.take(patience).items;
+        // Answers that wait for one message's time only, as those to pushes, go before longer reads.
+        readings.sort_by_key(|reading| !reading.is_short());
         let any = !readings.is_empty();
         for reading in readings {
             match reading {
                 Reading::Fetch(fetch) => {
                     let fetched = self.archive.fetch(fetch);
-                    drop(self.shared.inbox.put(Message::Shard(Input::Fetched(fetched)), 0));
+                    self.tell(Input::Fetched(fetched));
                 }
+                // Whoever asked may have gone; the lease stands until it ends.
+                Reading::Answer(_, reply_to) if reply_to.is_closed() => {}
                 Reading::Answer(unread, reply_to) => {
-                    // Whoever asked may have gone; the lease stands until it ends.
-                    drop(reply_to.send(pulled::answer(&self.archive, *unread)));
+                    drop(reply_to.send(self.answer(*unread)));
                 }
             }
         }
         any
+    }
+}
+
+impl Fetcher {
+    /// Reads an answer. Damage ends the store; a read that failed leaves the leases to end by themselves.
+    fn answer(&self, unread: Unread) -> Result<Pulled, Error> {
+        let oldest = unread.backlog.oldest;
+        match pulled::answer(&self.archive, unread) {
+            Ok(pulled) => {
+                if let (OldestSeen::Unread(locator), Some(sent_at)) = (oldest, pulled.backlog.oldest) {
+                    self.tell(Input::OldestRead(locator.queue, locator.sequence, sent_at));
+                }
+                Ok(pulled)
+            }
+            Err(Unreadable { queue, error }) => {
+                let cause = error.to_string();
+                if !matches!(error, kew_journal::Error::Disk { .. }) {
+                    self.tell(Input::Damaged(queue, error));
+                }
+                Err(Error::OutcomeUnknown { cause })
+            }
+        }
+    }
+
+    /// Tells the writer; one that has ended needs to know nothing.
+    fn tell(&self, input: Input) {
+        drop(self.shared.inbox.put(Message::Shard(input)));
     }
 }
 
@@ -179,7 +220,7 @@ impl Housekeeper {
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
                 }
             };
-            drop(shared.inbox.put(told, 0));
+            drop(shared.inbox.put(told));
         }
         keeper.look_at_space(archive, options);
         // An error here has poisoned the journal, and the writer's next commit says so.

@@ -12,10 +12,12 @@
 //! * E5: a segment is freed only when no message in it lives and a durable checkpoint covers it.
 
 mod archive;
+mod budget;
 mod catalog;
 mod checkpoint;
 mod command;
 mod decide;
+mod drain;
 mod driver;
 mod embedded;
 mod index;
@@ -24,12 +26,14 @@ mod inline;
 #[cfg(feature = "test-util")]
 mod inspect;
 mod keeper;
+mod looks;
 mod mailbox;
 mod open;
 mod options;
 mod pulled;
 mod queue;
 mod record;
+mod schedule;
 mod shard;
 mod signals;
 mod state;

@@ -1,24 +1,14 @@
-//! A bounded queue between threads: many put, one takes everything at once.
+//! A queue between threads: many put, one takes everything at once.
 //!
-//! The taker sleeps only when there is nothing, so that under load neither side enters the kernel. The bound is in
-//! bytes, as the senders reckon them.
+//! The taker sleeps only when there is nothing, so that under load neither side enters the kernel. What requests may
+//! put is bounded by their budget (`budget.rs`), what the store's own threads tell each other by what they were asked.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Why something was not put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// Too many bytes wait.
-    Full,
-    /// Nobody takes any more.
-    Closed,
-}
-
 #[derive(Debug)]
 struct Contents<T> {
     items: Vec<T>,
-    bytes: usize,
     closed: bool,
     sleeping: bool,
     woken: bool,
@@ -37,30 +27,24 @@ pub(crate) struct Taken<T> {
 pub(crate) struct Mailbox<T> {
     contents: Mutex<Contents<T>>,
     news: Condvar,
-    limit_bytes: usize,
 }
 
 impl<T> Mailbox<T> {
-    pub(crate) fn new(limit_bytes: usize) -> Self {
-        let contents = Contents { items: Vec::new(), bytes: 0, closed: false, sleeping: false, woken: false };
-        Self { contents: Mutex::new(contents), news: Condvar::new(), limit_bytes }
+    pub(crate) fn new() -> Self {
+        let contents = Contents { items: Vec::new(), closed: false, sleeping: false, woken: false };
+        Self { contents: Mutex::new(contents), news: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents<T>> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an item that counts for `bytes`; gives it back when it is refused. One that counts for none is always
-    /// taken: what the store's own threads tell each other must not be lost, and is bounded by what they were asked.
-    pub(crate) fn put(&self, item: T, bytes: usize) -> Result<(), (Refused, T)> {
+    /// Puts an item; gives it back when nobody takes any more.
+    pub(crate) fn put(&self, item: T) -> Result<(), T> {
         let mut contents = self.lock();
         if contents.closed {
-            return Err((Refused::Closed, item));
+            return Err(item);
         }
-        if bytes > 0 && contents.bytes > 0 && contents.bytes + bytes > self.limit_bytes {
-            return Err((Refused::Full, item));
-        }
-        contents.bytes += bytes;
         contents.items.push(item);
         self.rouse(contents);
         Ok(())
@@ -96,7 +80,6 @@ impl<T> Mailbox<T> {
             contents.sleeping = false;
         }
         let woken = core::mem::take(&mut contents.woken);
-        contents.bytes = 0;
         let items = core::mem::take(&mut contents.items);
         Taken { ran_out: items.is_empty() && !woken && !contents.closed, items }
     }
@@ -125,28 +108,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_is_bounded_in_bytes_and_taken_at_once() {
-        let mailbox = Mailbox::new(100);
-        assert!(mailbox.put(1, 60).is_ok());
-        assert_eq!(mailbox.put(2, 60), Err((Refused::Full, 2)));
-        assert!(mailbox.put(3, 0).is_ok());
-        assert_eq!(mailbox.take(None).items, [1, 3]);
-        assert!(mailbox.put(4, 60).is_ok());
-    }
-
-    #[test]
-    fn one_item_above_the_limit_passes_when_nothing_waits() {
-        let mailbox = Mailbox::new(100);
-        assert!(mailbox.put(1, 200).is_ok());
-        assert_eq!(mailbox.put(2, 1), Err((Refused::Full, 2)));
+    fn everything_is_taken_at_once_and_a_wake_up_is_no_item() {
+        let mailbox = Mailbox::new();
+        assert_eq!((mailbox.put(1), mailbox.put(2)), (Ok(()), Ok(())));
+        assert_eq!(mailbox.take(None).items, [1, 2]);
+        mailbox.wake();
+        assert_eq!(mailbox.take(None), Taken { items: Vec::<i32>::new(), ran_out: false });
+        assert!(mailbox.take(Some(Duration::ZERO)).ran_out);
     }
 
     #[test]
     fn a_closed_mailbox_refuses_and_still_gives_out_what_it_holds() {
-        let mailbox = Mailbox::new(100);
-        assert!(mailbox.put(1, 1).is_ok());
+        let mailbox = Mailbox::new();
+        assert_eq!(mailbox.put(1), Ok(()));
         mailbox.close();
-        assert_eq!(mailbox.put(2, 1), Err((Refused::Closed, 2)));
+        assert_eq!(mailbox.put(2), Err(2));
         assert_eq!(mailbox.take(None).items, [1]);
         assert!(mailbox.take(None).items.is_empty());
     }

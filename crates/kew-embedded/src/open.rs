@@ -8,6 +8,7 @@ use kew_model::{Chance, Clock, Milliseconds};
 use tokio::sync::watch;
 
 use crate::archive::Archive;
+use crate::budget::Budget;
 use crate::checkpoint;
 use crate::driver::{Driver, Progress, Shared, StoreClock};
 use crate::embedded::{Embedded, Engine, Threads};
@@ -102,7 +103,8 @@ fn assemble(
     let Opened { journal, committer, preparer, reader, report, .. } = opened;
     let ahead = Milliseconds(state.latest.0.saturating_sub(clock.now().0));
     let shared = Arc::new(Shared {
-        inbox: Mailbox::new(options.inbox_bytes),
+        inbox: Mailbox::new(),
+        budget: Budget::new(options.inbox_bytes),
         catalog: RwLock::new(state.catalog.clone()),
         signals: Signals::default(),
         failure: watch::Sender::new(None),

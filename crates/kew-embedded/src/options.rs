@@ -9,7 +9,8 @@ pub struct Options {
     /// Payload bytes kept in memory for the next pulls, over all queues. 32 MiB: what a few busy queues need to read
     /// nothing back from the disk. What is read for cold pulls may exceed it for some steps, by about 1 MiB for each.
     pub window_bytes: usize,
-    /// Bytes of requests that may wait for the writer. Beyond it verbs are refused as overloaded. 64 MiB.
+    /// Bytes of requests that may wait for the writer, the disk or their answer. Beyond it verbs are refused as
+    /// overloaded. 64 MiB.
     pub inbox_bytes: usize,
     /// Log bytes after which a checkpoint is written: what a restart has to replay. 256 MiB.
     pub checkpoint_bytes: u64,

@@ -10,19 +10,33 @@ use crate::queue::window::Head;
 use crate::record::batch::Stored;
 use crate::record::read_batch;
 
+/// Messages of a queue that an answer needs cannot be read. Their leases are on disk by now, so whoever asked must not
+/// take this for "nothing happened".
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) queue: QueueNumber,
+    pub(crate) error: kew_journal::Error,
+}
+
+impl From<Unreadable> for Error {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::OutcomeUnknown { cause: unreadable.error.to_string() }
+    }
+}
+
 /// Reads what an answer needs and builds it.
-pub(crate) fn answer(archive: &Archive, unread: Unread) -> Result<Pulled, Error> {
+pub(crate) fn answer(archive: &Archive, unread: Unread) -> Result<Pulled, Unreadable> {
     let BacklogSeen { count, bytes, oldest } = unread.backlog;
     let oldest = match oldest {
         OldestSeen::None => None,
         OldestSeen::At(at) => Some(at),
-        OldestSeen::Unread(locator) => sent_at(archive, locator).unwrap_or(None),
+        OldestSeen::Unread(locator) => sent_at(archive, locator)?,
     };
     assemble(archive, unread.picks, Backlog { count, bytes, oldest })
 }
 
 /// Builds the answer to a pull: frame by frame, each read and added once.
-fn assemble(archive: &Archive, picks: Picks, backlog: Backlog) -> Result<Pulled, Error> {
+fn assemble(archive: &Archive, picks: Picks, backlog: Backlog) -> Result<Pulled, Unreadable> {
     let mut pulled = Pulled::empty(backlog);
     let Some(queue) = picks.queue else { return Ok(pulled) };
     let mut frames = Frames { archive, queue, read: Vec::new() };
@@ -35,20 +49,26 @@ fn assemble(archive: &Archive, picks: Picks, backlog: Backlog) -> Result<Pulled,
     Ok(pulled)
 }
 
-/// When the message was published; `None` when it has gone meanwhile and its segment with it.
-fn sent_at(archive: &Archive, locator: Locator) -> Result<Option<Timestamp>, Error> {
-    let Some(head) = read(archive, locator)? else { return Ok(None) };
-    let (batch, _) = head.batch();
-    Ok(batch.messages().find(|stored| stored.sequence == locator.sequence).map(|stored| stored.sent_at))
+/// When the message was published; `None` when it has gone meanwhile and its segment with it, or the disk does not say
+/// now. For this alone no answer fails.
+fn sent_at(archive: &Archive, locator: Locator) -> Result<Option<Timestamp>, Unreadable> {
+    let head = match read(archive, locator) {
+        Err(Unreadable { error: kew_journal::Error::Disk { .. }, .. }) => None,
+        head => head?,
+    };
+    Ok(head.and_then(|head| {
+        let (batch, _) = head.batch();
+        batch.messages().find(|stored| stored.sequence == locator.sequence).map(|stored| stored.sent_at)
+    }))
 }
 
 /// Reads a message's frame. Between the commit and the read the message may have been settled and its segment freed:
 /// then there is nothing to deliver any more, and nothing is lost.
-fn read(archive: &Archive, locator: Locator) -> Result<Option<Head>, Error> {
+fn read(archive: &Archive, locator: Locator) -> Result<Option<Head>, Unreadable> {
     match archive.message(locator) {
         Ok(head) => Ok(Some(head)),
         Err(kew_journal::Error::Gone { .. }) => Ok(None),
-        Err(error) => Err(Error::OutcomeUnknown { cause: error.to_string() }),
+        Err(error) => Err(Unreadable { queue: locator.queue, error }),
     }
 }
 
@@ -70,7 +90,7 @@ struct Frame {
 
 impl Frames<'_> {
     /// The frame of a source; `None` when it has gone.
-    fn open(&mut self, source: &Source, pulled: &mut Pulled) -> Result<Option<Frame>, Error> {
+    fn open(&mut self, source: &Source, pulled: &mut Pulled) -> Result<Option<Frame>, Unreadable> {
         let locator = match source {
             Source::Payload(payload, record_start) => {
                 return Ok(Some(Frame::new(payload.clone(), *record_start, pulled)));
@@ -96,10 +116,18 @@ impl Frame {
     }
 
     /// Adds its messages to the answer. They mostly rise, so each search goes on from the message before.
-    fn add(&self, picks: &[Pick], queue: QueueNumber, fence: u64, pulled: &mut Pulled) -> Result<(), Error> {
-        // The leases are on disk by now, so whoever asked must not take this for "nothing happened".
-        let unknown = |cause: String| Error::OutcomeUnknown { cause };
-        let batch = read_batch(&self.payload, self.record_start).map_err(|error| unknown(error.to_string()));
+    fn add(
+        &self,
+        picks: &[Pick],
+        queue: QueueNumber,
+        fence: u64,
+        pulled: &mut Pulled,
+    ) -> Result<(), Unreadable> {
+        let damaged = |reason: String| Unreadable {
+            queue,
+            error: kew_journal::Error::Damage { file: "log".to_owned(), offset: 0, reason },
+        };
+        let batch = read_batch(&self.payload, self.record_start).map_err(|error| damaged(error.to_string()));
         let (batch, record_end) = batch?;
         let mut before: Option<Stored> = None;
         for pick in picks {
@@ -107,7 +135,7 @@ impl Frame {
                 Some(before) => batch.messages_after(&before).find(|stored| stored.sequence == pick.sequence),
                 None => batch.messages().find(|stored| stored.sequence == pick.sequence),
             };
-            let lost = || unknown(format!("message {} is not in its frame", pick.sequence.0));
+            let lost = || damaged(format!("message {} is not in its frame", pick.sequence.0));
             let stored = found.ok_or_else(lost)?;
             let body = batch.body_in_payload(&stored, record_end);
             let lease = Lease { queue, message: pick.sequence, fence };

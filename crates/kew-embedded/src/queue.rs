@@ -59,6 +59,8 @@ pub(crate) struct QueueState {
     /// No message that is left came into the queue before this time.
     pub(crate) aged: Timestamp,
     pub(crate) window: Window,
+    /// A message and when it was published, to say so again while it is the oldest.
+    known: Option<(Sequence, Timestamp)>,
     /// Frames up to this one are in the checkpoint that this queue was read from; replay skips them.
     pub(crate) covered: Lsn,
 }
@@ -89,6 +91,7 @@ impl QueueState {
             keys: Keys::default(),
             aged: Timestamp::default(),
             window: Window::default(),
+            known: None,
             covered: Lsn::NONE,
         }
     }
@@ -105,6 +108,9 @@ impl QueueState {
         if self.in_line == 0 {
             self.window.clear();
             self.cursor = batch.first.0;
+        }
+        if self.backlog_count == 0 {
+            self.known = batch.messages().next().map(|stored| (stored.sequence, stored.sent_at));
         }
         let mut delayed = 0;
         if batch.may_delay() {
@@ -300,19 +306,16 @@ impl QueueState {
     }
 
     /// When the message with the lowest sequence was published: known, to be read from where it lies, or none.
-    pub(crate) fn oldest(&self) -> Oldest {
+    pub(crate) fn oldest(&mut self) -> Oldest {
         if self.backlog_count == 0 {
             return Oldest::None;
         }
         let sequence = Sequence(self.gone.floor());
-        if let Some((_, run)) = self.runs.find(sequence) {
-            return Oldest::At(run.span(sequence).sent_at);
-        }
-        match self.window.find(sequence) {
-            Some(head) => {
-                let (batch, _) = head.batch();
-                let stored = batch.messages().find(|stored| stored.sequence == sequence);
-                stored.map_or(Oldest::Unread(sequence), |stored| Oldest::At(stored.sent_at))
+        let known = self.known.filter(|(of, _)| *of == sequence).map(|(_, sent_at)| sent_at);
+        match known.or_else(|| self.sent_at(sequence)) {
+            Some(sent_at) => {
+                self.known = Some((sequence, sent_at));
+                Oldest::At(sent_at)
             }
             None => Oldest::Unread(sequence),
         }
@@ -324,8 +327,23 @@ impl QueueState {
         (self.backlog_count > 0).then(|| self.aged.after(period))
     }
 
+    /// When a message was published, if anything in memory says so.
+    fn sent_at(&self, sequence: Sequence) -> Option<Timestamp> {
+        if let Some((_, run)) = self.runs.find(sequence) {
+            return Some(run.span(sequence).sent_at);
+        }
+        let Some(head) = self.window.find(sequence) else { return self.delays.sent_at(sequence) };
+        let (batch, _) = head.batch();
+        batch.messages().find(|stored| stored.sequence == sequence).map(|stored| stored.sent_at)
+    }
+
+    /// The disk said when a message was published.
+    pub(crate) fn remember(&mut self, sequence: Sequence, sent_at: Timestamp) {
+        self.known = Some((sequence, sent_at));
+    }
+
     /// The first time after `since` at which messages become available; `None` when time alone makes none available.
-    pub(crate) fn next_available(&self, since: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_available(&mut self, since: Timestamp) -> Option<Timestamp> {
         let waiting = self.runs.next_after(Phase::Waiting, since);
         [waiting, self.delays.next_after(since)].into_iter().flatten().min()
     }

@@ -6,10 +6,14 @@
 //!
 //! * D1: answers leave after the commit of the group in which they were decided.
 //! * D2: what a step asks to be read is read after that commit, so that it finds it.
-//! * D3: verbs on queues with a burial under way wait for its end, in their order.
-//! * D4: pulls that wait for the line to be read stay in their order.
+//! * D3: verbs on queues with a turn of burials under way wait for its end, in their order (`drain.rs`).
+//! * D4: pulls, peeks and redrives that wait for the line to be read stay in their order.
+//! * D5: verbs on a queue wait while its oldest frames are read to tell whether they are too old (`looks.rs`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod reading;
+mod time;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
@@ -17,15 +21,15 @@ use kew_model::{
     AccountId, Chance, ConsumerId, Error, MessageId, Place, QueueId, QueueNumber, SubscriptionId, Timestamp,
 };
 
-use crate::command::{
-    BacklogSeen, Command, Fetch, Fetched, Input, OldestSeen, Purpose, Reply, ReplyTo, Verb,
-};
+use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb};
 use crate::decide::discard::Loaded;
-use crate::decide::due::{Burial, burial_bytes, burial_target, end_leases};
+use crate::decide::due::burial_bytes;
 use crate::decide::{
-    Decided, Decision, Outcome, Undecided, access, aging, consumers, discard, locate, peek, pull, push,
-    queues, redrive, settle, subscriptions,
+    Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, peek, pull, push, queues,
+    redrive, settle, subscriptions,
 };
+use crate::drain::{Drain, Wait};
+use crate::looks::Looks;
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
 
@@ -42,6 +46,8 @@ pub(crate) struct Stepped {
     pub(crate) answers: Vec<(ReplyTo, Result<Reply, Error>)>,
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) effects: Effects,
+    /// Whether there is more to do even if nothing arrives: another step should follow at once.
+    pub(crate) unfinished: bool,
 }
 
 /// A refusal of pushes for want of space.
@@ -64,12 +70,10 @@ pub(crate) struct Shard {
     line_waits: BTreeMap<QueueNumber, VecDeque<Command>>,
     /// Discards that wait for frames to be read.
     message_waits: Vec<(QueueNumber, Command)>,
-    /// The burial that waits for bodies to be read.
-    burial: Option<Burial>,
-    /// Queues whose oldest frames are being read to tell how old they are.
-    aging: BTreeSet<QueueNumber>,
-    /// Verbs that wait for the end of a burial or of such a look.
-    deferred: VecDeque<Command>,
+    /// Burials, and the verbs that wait for them.
+    drain: Drain,
+    /// Looks at the age of queues, and the verbs that wait for them.
+    looks: Looks,
     pub(crate) no_space: Option<NoSpace>,
     answers: Vec<(ReplyTo, Result<Reply, Error>)>,
     fetches: Vec<Fetch>,
@@ -85,9 +89,8 @@ impl Shard {
             steps: 0,
             line_waits: BTreeMap::new(),
             message_waits: Vec::new(),
-            burial: None,
-            aging: BTreeSet::new(),
-            deferred: VecDeque::new(),
+            drain: Drain::default(),
+            looks: Looks::default(),
             no_space: None,
             answers: Vec::new(),
             fetches: Vec::new(),
@@ -105,147 +108,50 @@ impl Shard {
         if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
             self.drop_idle_windows();
         }
+        self.drain.begin_turn(now);
         self.due(now)?;
+        self.resume(now)?;
         for input in inputs {
             match input {
                 Input::Command(command) => self.take(command, now)?,
-                Input::Fetched(Ok(fetched)) => self.fetched(fetched, now)?,
-                Input::Fetched(Err(error)) => return Err(error),
+                Input::Fetched(fetched) => self.fetched(fetched, now)?,
+                Input::OldestRead(queue, sequence, sent_at) => {
+                    let queue = self.state.queues.get_mut(&queue);
+                    queue.into_iter().for_each(|queue| queue.remember(sequence, sent_at));
+                }
+                Input::Damaged(queue, error) => return Err(self.damaged(queue, error)),
             }
         }
         Ok(Stepped {
             answers: core::mem::take(&mut self.answers),
             fetches: core::mem::take(&mut self.fetches),
             effects: self.state.take_effects(),
+            unfinished: self.drain.parked.is_none() && self.drain.has_work(&self.state),
         })
-    }
-
-    /// When time next brings something: a lease that ends, or a message that may be too old.
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let mut ends = self.state.deadlines().filter(|(_, number)| !self.aging.contains(number));
-        let mut expiries = self.state.expiries().filter(|(_, number)| !self.may_not_look(*number));
-        [ends.next(), expiries.next()].into_iter().flatten().map(|(at, _)| at).min()
     }
 
     /// Everybody who waits for an answer, when there will be none.
     pub(crate) fn abandon(&mut self) -> impl Iterator<Item = ReplyTo> {
         let waits = core::mem::take(&mut self.line_waits).into_values().flatten();
         let discards = core::mem::take(&mut self.message_waits).into_iter().map(|(_, command)| command);
-        let commands = waits.chain(discards).chain(core::mem::take(&mut self.deferred));
+        let commands = waits.chain(discards).chain(self.looks.release()).chain(self.drain.abandon());
         let answered = core::mem::take(&mut self.answers).into_iter().map(|(reply_to, _)| reply_to);
         answered.chain(commands.map(|command| command.reply_to))
     }
 
-    /// Does what time brings, and what it entails. Within a queue it is done in the order of time, and at one time a
-    /// message is too old before its lease ends; queues do not wait for each other.
-    fn due(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        loop {
-            if let Some(number) = self.next_look(now) {
-                self.look(number, &Loaded::new(), now)?;
-            } else if let Some(frame) = self.next_end(now) {
-                self.commit(frame)?;
-            } else if self.burial.is_none() && !self.state.exhausted.is_empty() {
-                self.bury(Loaded::new(), now)?;
-            } else {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The queue that is to be looked at next for messages that are too old.
-    fn next_look(&self, now: Timestamp) -> Option<QueueNumber> {
-        let mut due = self.state.expiries().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
-        due.find(|number| self.is_look_due(*number, now))
-    }
-
-    fn is_look_due(&self, number: QueueNumber, now: Timestamp) -> bool {
-        let goes_first = |at: &Timestamp| self.state.deadline(number).is_none_or(|deadline| *at <= deadline);
-        let expiry = self.state.expiry(number).filter(|at| *at <= now);
-        expiry.is_some_and(|at| goes_first(&at)) && !self.may_not_look(number)
-    }
-
-    /// Whether a look at a queue's oldest messages must wait: until its frames are read, and until its exhausted messages
-    /// have left, which they did at the moment they were exhausted.
-    fn may_not_look(&self, number: QueueNumber) -> bool {
-        self.aging.contains(&number) || self.state.exhausted.contains(&number)
-    }
-
-    /// The frame that ends the next leases.
-    fn next_end(&self, now: Timestamp) -> Option<FrameBuffer> {
-        let mut due = self.state.deadlines().take_while(|(at, _)| *at <= now);
-        let next = due.find(|(at, number)| self.state.expiry(*number).is_none_or(|expiry| *at < expiry))?;
-        end_leases(&self.state, next, now)
-    }
-
-    /// Looks how old the oldest messages of a queue are, and lets go those that are too old.
-    fn look(
-        &mut self,
-        number: QueueNumber,
-        loaded: &Loaded,
-        now: Timestamp,
-    ) -> Result<(), kew_journal::Error> {
-        let horizon = self.state.deadline(number).map_or(now, |deadline| deadline.min(now));
-        match aging::look(&self.state, number, loaded, horizon, now) {
-            Ok(frame) => self.commit(frame).map(|_| ()),
-            Err(Undecided::Needs(fetch)) => {
-                self.fetches.push(fetch);
-                self.aging.insert(number);
-                Ok(())
-            }
-            Err(Undecided::Refused(error)) => Err(broken(&error.to_string())),
-        }
-    }
-
-    /// Carries out burials until none is left or one needs something read.
-    fn bury(&mut self, mut loaded: Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
-        while !self.state.exhausted.is_empty() {
-            let bytes = burial_bytes(self.journal.largest_payload());
-            let Some(burial) = self.burial.take().or_else(|| Burial::next(&self.state, bytes)) else {
-                return Ok(());
-            };
-            match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
-                Ok(frame) => {
-                    self.commit(frame)?;
-                    loaded = Loaded::new();
-                }
-                Err(Undecided::Needs(fetch)) => {
-                    self.fetches.push(fetch);
-                    self.burial = Some(burial);
-                    return Ok(());
-                }
-                Err(Undecided::Refused(error)) => return Err(broken(&error.to_string())),
-            }
-        }
-        Ok(())
-    }
-
     fn take(&mut self, command: Command, now: Timestamp) -> Result<(), kew_journal::Error> {
         self.due(now)?;
-        if self.must_wait(&command) {
-            self.deferred.push_back(command);
-            return Ok(());
+        if self.looks.holds_up(&self.state, &command.verb, now) {
+            self.looks.defer(command);
+            return self.due(now);
         }
-        self.decide(command, &Loaded::new(), now)
-    }
-
-    /// D3. Verbs that create or change queues wait as well, since a burial may make one, or look for one by its name;
-    /// those on accounts and tokens never do.
-    fn must_wait(&self, command: &Command) -> bool {
-        let place = command.verb.place();
-        let queue = place.and_then(|place| self.state.catalog.queue(place));
-        if queue.is_some_and(|queue| self.aging.contains(&queue.number)) {
-            return true;
+        match self.drain.wait(&self.state, &command.verb) {
+            Wait::No => self.decide(command, &Loaded::new(), now),
+            wait => {
+                self.drain.defer(command, wait);
+                Ok(())
+            }
         }
-        if self.burial.is_none() {
-            return false;
-        }
-        if command.verb.concerns_queues() {
-            return true;
-        }
-        let Some(queue) = queue else { return false };
-        let exhausted = &self.state.exhausted;
-        exhausted.contains(&queue.number)
-            || exhausted.iter().any(|source| burial_target(&self.state, *source) == Some(queue.number))
     }
 
     fn decide(
@@ -254,6 +160,9 @@ impl Shard {
         loaded: &Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
+        if command.is_in_vain() {
+            return Ok(());
+        }
         if let (Some(place), false) = (command.verb.takes_from(), self.line_waits.is_empty()) {
             let number = self.state.catalog.queue(place).map(|queue| queue.number);
             if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {
@@ -273,17 +182,6 @@ impl Shard {
             Err(Undecided::Needs(fetch)) => self.wait_for(fetch, command),
         }
         Ok(())
-    }
-
-    fn wait_for(&mut self, fetch: Fetch, command: Command) {
-        match &fetch {
-            Fetch::Heads { from, .. } => {
-                self.line_waits.entry(from.queue).or_default().push_back(command);
-            }
-            Fetch::Messages { queue, .. } => self.message_waits.push((*queue, command)),
-            Fetch::Oldest { .. } => unreachable!("only a look at the oldest messages asks for them"),
-        }
-        self.fetches.push(fetch);
     }
 
     fn verb(&mut self, verb: &Verb, loaded: &Loaded, now: Timestamp) -> Decided {
@@ -410,71 +308,23 @@ impl Shard {
         }
     }
 
-    fn backlog(&self, number: QueueNumber) -> BacklogSeen {
+    fn backlog(&mut self, number: QueueNumber) -> BacklogSeen {
         let none = BacklogSeen { count: 0, bytes: 0, oldest: OldestSeen::None };
-        self.state.queues.get(&number).map_or(none, |queue| BacklogSeen {
-            count: queue.backlog_count,
-            bytes: queue.backlog_bytes,
-            oldest: match queue.oldest() {
-                Oldest::None => OldestSeen::None,
-                Oldest::At(at) => OldestSeen::At(at),
-                Oldest::Unread(sequence) => {
-                    locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
-                }
-            },
-        })
+        let Some(queue) = self.state.queues.get_mut(&number) else { return none };
+        let (count, bytes, oldest) = (queue.backlog_count, queue.backlog_bytes, queue.oldest());
+        let oldest = match oldest {
+            Oldest::None => OldestSeen::None,
+            Oldest::At(at) => OldestSeen::At(at),
+            Oldest::Unread(sequence) => {
+                locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
+            }
+        };
+        BacklogSeen { count, bytes, oldest }
     }
 
-    /// Frames that were asked for are here.
-    fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Result<(), kew_journal::Error> {
-        let number = fetched.queue;
-        if fetched.purpose == Purpose::Window {
-            self.extend_window(number, fetched);
-            for command in self.line_waits.remove(&number).unwrap_or_default() {
-                self.take(command, now)?;
-            }
-            return Ok(());
-        }
-        let loaded: Loaded = fetched.heads.into_iter().map(|head| (head.first, head)).collect();
-        if fetched.purpose == Purpose::Oldest {
-            self.aging.remove(&number);
-            if self.is_look_due(number, now) {
-                self.look(number, &loaded, now)?;
-            }
-            self.due(now)?;
-            return self.resume(now);
-        }
-        if self.burial.as_ref().is_some_and(|burial| burial.source == number) {
-            self.bury(loaded, now)?;
-            return self.resume(now);
-        }
-        if let Some(at) = self.message_waits.iter().position(|(queue, _)| *queue == number) {
-            let (_, command) = self.message_waits.remove(at);
-            if self.must_wait(&command) {
-                self.deferred.push_back(command);
-            } else {
-                self.decide(command, &loaded, now)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn extend_window(&mut self, number: QueueNumber, fetched: Fetched) {
-        let Some(queue) = self.state.queues.get_mut(&number) else { return };
-        self.state.window_bytes -= queue.window.bytes();
-        for head in fetched.heads {
-            let from = queue.window.end().unwrap_or(queue.cursor);
-            let follows = head.first <= queue.gone.first_left(from) && head.end() > from;
-            if follows && queue.in_line > 0 {
-                queue.window.append(head);
-            }
-        }
-        self.state.window_bytes += queue.window.bytes();
-    }
-
-    /// Goes on with the verbs that waited; those that still must do so again, in their order.
+    /// Goes on with the verbs whose wait for looks and burials is over.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        for command in core::mem::take(&mut self.deferred) {
+        for command in self.looks.release().into_iter().chain(self.drain.release(&self.state)) {
             self.take(command, now)?;
         }
         Ok(())
@@ -484,26 +334,6 @@ impl Shard {
     pub(crate) fn dead_segments(&self) -> Vec<SegmentId> {
         let segments = self.journal.segments();
         segments.into_iter().map(|info| info.id).filter(|id| self.state.is_dead(*id)).collect()
-    }
-
-    /// Queues, of those asked about, in which something is available at `now` by time alone, or the time of the next.
-    pub(crate) fn availability(
-        &self,
-        watched: &BTreeSet<QueueNumber>,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> (Vec<QueueNumber>, Option<Timestamp>) {
-        let mut ripe = Vec::new();
-        let mut next: Option<Timestamp> = None;
-        for number in watched {
-            let Some(queue) = self.state.queues.get(number) else { continue };
-            match queue.next_available(since) {
-                Some(at) if at <= now => ripe.push(*number),
-                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                None => {}
-            }
-        }
-        (ripe, next)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::queue::{Arrival, QueueState};
 use crate::record::batch::Batch;
 use crate::record::codec::Malformed;
 use crate::record::{Placed, Record, read_frame};
+use crate::schedule::Schedule;
 
 /// A frame to apply.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +46,12 @@ pub(crate) struct State {
     /// Indexes of the segment being written and of those whose sidecar is not safe yet.
     pub(crate) indexes: BTreeMap<SegmentId, SegmentIndex>,
     /// Each queue's earliest end of a lease.
-    deadlines: BTreeSet<(Timestamp, QueueNumber)>,
-    deadline_of: BTreeMap<QueueNumber, Timestamp>,
+    deadlines: Schedule,
     /// When each queue's oldest message may be too old, at the earliest.
-    expiries: BTreeSet<(Timestamp, QueueNumber)>,
-    expiry_of: BTreeMap<QueueNumber, Timestamp>,
+    expiries: Schedule,
+    /// When time alone makes something available in a queue for the first time after `ripened_until`.
+    ripening: Schedule,
+    ripened_until: Timestamp,
     /// Queues with exhausted messages that have not left yet.
     pub(crate) exhausted: BTreeSet<QueueNumber>,
     /// Payload bytes that the windows of all queues hold.
@@ -184,6 +186,9 @@ impl State {
         *self.live.entry(segment).or_default() += u64::from(batch.count);
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         self.effects.available.insert(number);
+        if batch.may_delay() {
+            self.watch_ripening(number);
+        }
         Ok(())
     }
 
@@ -220,34 +225,55 @@ impl State {
 
     /// Keeps the earliest end of a lease, the oldest message and the exhausted of a queue in sight of the whole store.
     pub(crate) fn watch_times(&mut self, number: QueueNumber) {
-        let expiry = self.queues.get(&number).and_then(QueueState::expiry);
-        keep_time(&mut self.expiries, &mut self.expiry_of, number, expiry);
+        self.expiries.set(number, self.queues.get(&number).and_then(QueueState::expiry));
         let runs = self.queues.get(&number).map(|queue| &queue.runs);
-        let deadline = runs.and_then(|runs| runs.next(Phase::Leased));
-        keep_time(&mut self.deadlines, &mut self.deadline_of, number, deadline);
+        self.deadlines.set(number, runs.and_then(|runs| runs.next(Phase::Leased)));
         if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
             self.exhausted.insert(number);
         } else {
             self.exhausted.remove(&number);
         }
+        self.watch_ripening(number);
+    }
+
+    fn watch_ripening(&mut self, number: QueueNumber) {
+        let queue = self.queues.get_mut(&number);
+        self.ripening.set(number, queue.and_then(|queue| queue.next_available(self.ripened_until)));
+    }
+
+    /// The queues in which time has made something available since the last call. One may be named though nothing has
+    /// come; none is left out.
+    pub(crate) fn ripen(&mut self, now: Timestamp) -> Vec<QueueNumber> {
+        self.ripened_until = self.ripened_until.max(now);
+        let mut ripe = Vec::new();
+        while let Some((_, number)) = self.next_ripening().filter(|(at, _)| *at <= self.ripened_until) {
+            ripe.push(number);
+            self.watch_ripening(number);
+        }
+        ripe
+    }
+
+    /// When something becomes available next by time alone, and where.
+    pub(crate) fn next_ripening(&self) -> Option<(Timestamp, QueueNumber)> {
+        self.ripening.first()
     }
 
     /// Each queue's earliest end of a lease, the earliest first.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.deadlines.iter().copied()
+        self.deadlines.iter()
     }
 
     pub(crate) fn deadline(&self, number: QueueNumber) -> Option<Timestamp> {
-        self.deadline_of.get(&number).copied()
+        self.deadlines.of(number)
+    }
+
+    /// When each queue's oldest message may be too old, the earliest first.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
+        self.expiries.iter()
     }
 
     pub(crate) fn expiry(&self, number: QueueNumber) -> Option<Timestamp> {
-        self.expiry_of.get(&number).copied()
-    }
-
-    /// Queues whose oldest message may be too old, and since when, the earliest first.
-    pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.expiries.iter().copied()
+        self.expiries.of(number)
     }
 
     /// Segments in which no message lives, of those that ever held one.
@@ -279,23 +305,6 @@ impl State {
         assert_eq!(live, self.live, "S3");
         let windows: usize = self.queues.values().map(|queue| queue.window.bytes()).sum();
         assert_eq!(windows, self.window_bytes, "the windows' bytes");
-    }
-}
-
-/// Notes a queue's time in an order over all queues.
-fn keep_time(
-    order: &mut BTreeSet<(Timestamp, QueueNumber)>,
-    known: &mut BTreeMap<QueueNumber, Timestamp>,
-    number: QueueNumber,
-    time: Option<Timestamp>,
-) {
-    let old = match time {
-        Some(time) => known.insert(number, time),
-        None => known.remove(&number),
-    };
-    if old != time {
-        old.map(|old| order.remove(&(old, number)));
-        time.map(|time| order.insert((time, number)));
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) struct Latency {
 struct Load {
     #[command(flatten)]
     target: Target,
-    /// Account to use; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
+    /// Account's id; else CLOUDFLARE_ACCOUNT_ID, else the server's only one.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Id of an empty queue with an http_pull consumer; without it one is created, and deleted at the end.

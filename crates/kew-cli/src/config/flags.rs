@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::config::layers::FILE_VARIABLE;
 use crate::config::settings::{Kind, SETTINGS, Setting};
 
 /// The names of the two flags that are no settings.
@@ -40,7 +41,7 @@ impl Args for Flags {
         let file = Arg::new(FILE)
             .long(FILE)
             .value_name("FILE")
-            .env("KEW_CONFIG")
+            .env(FILE_VARIABLE)
             .hide_env_values(true)
             .value_parser(clap::value_parser!(PathBuf))
             .help("Settings file; without it kew.toml of the current folder, if there is one");

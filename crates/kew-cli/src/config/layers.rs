@@ -12,7 +12,9 @@ use crate::config::settings::{SETTINGS, Setting};
 /// The file that is read when none is named and it is there.
 const FILE_DEFAULT: &str = "kew.toml";
 /// Variables of the same prefix that other commands and `dev.env` use.
-const OTHER_VARIABLES: [&str; 3] = ["KEW_URL", "KEW_TOKEN", "KEW_CONFIG"];
+const OTHER_VARIABLES: [&str; 2] = ["KEW_URL", "KEW_TOKEN"];
+/// The variable that names the settings file.
+pub(crate) const FILE_VARIABLE: &str = "KEW_CONFIG";
 /// How the variables of queues in `dev.env` start.
 const OTHER_PREFIX: &str = "KEW_QUEUE_ID_";
 
@@ -67,7 +69,7 @@ impl Layered {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(switch) => switch.to_string(),
-                other => bail!("{key} ({}): is one value, not {}", path.display(), other.type_str()),
+                other => bail!("{key} ({}): must be one value, not {}", path.display(), other.type_str()),
             };
             self.set(&key, text, Origin::File(path.to_owned()))?;
         }
@@ -83,8 +85,8 @@ impl Layered {
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> anyhow::Result<()> {
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("KEW_")) else { continue };
-            if OTHER_VARIABLES.contains(&name) || name.starts_with(OTHER_PREFIX) {
+            let Some(name) = name.to_str().filter(|name| is_setting(name)) else { continue };
+            if name == FILE_VARIABLE {
                 continue;
             }
             let text = value.into_string().ok().with_context(|| format!("{name} is not valid text"))?;
@@ -146,6 +148,13 @@ impl fmt::Display for Origin {
             Self::Variable(name) | Self::Flag(name) => f.write_str(name),
         }
     }
+}
+
+/// Whether a variable is meant for the server, also if there is no such setting.
+pub(crate) fn is_setting(variable: &str) -> bool {
+    variable.starts_with("KEW_")
+        && !OTHER_VARIABLES.contains(&variable)
+        && !variable.starts_with(OTHER_PREFIX)
 }
 
 /// An error of TOML as one line with its place.

@@ -110,19 +110,19 @@ impl Setting {
     /// What the setting holds, when the text is nothing such.
     pub(crate) fn check(&self, text: &str) -> anyhow::Result<()> {
         match &self.kind {
-            Kind::Path => ensure!(!text.is_empty(), "is a path, not an empty text"),
+            Kind::Path => ensure!(!text.is_empty(), "must be a path, not an empty text"),
             Kind::Address => {
                 let fits = text.parse::<std::net::SocketAddr>().is_ok();
-                ensure!(fits, "is an address as {}, not {text:?}", dev::LISTEN_DEFAULT);
+                ensure!(fits, "{}", dev::not_an_address(text));
             }
-            Kind::Switch => ensure!(matches!(text, "true" | "false"), "is true or false, not {text:?}"),
+            Kind::Switch => ensure!(matches!(text, "true" | "false"), "must be true or false, not {text:?}"),
             Kind::Count(range) => {
                 let (least, most) = (range.start(), range.end());
                 let fits = text.parse().is_ok_and(|count: u64| range.contains(&count));
-                ensure!(fits, "is a whole number, {least} to {most}, not {text:?}");
+                ensure!(fits, "must be a whole number from {least} to {most}, not {text:?}");
             }
             Kind::Choice(words) => {
-                ensure!(words.contains(&text), "is one of {}, not {text:?}", words.join(", "));
+                ensure!(words.contains(&text), "must be one of {}, not {text:?}", words.join(", "));
             }
         }
         Ok(())

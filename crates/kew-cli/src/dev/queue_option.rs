@@ -22,7 +22,13 @@ impl FromStr for QueueOption {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, id) = text.split_once('=').map_or((text, None), |(name, id)| (name, Some(id)));
         let id = id.map(str::parse).transpose().map_err(|error: kew_model::NotHex| error.to_string())?;
-        Ok(Self { name: name.parse().map_err(|error: kew_model::Error| error.to_string())?, id })
+        let name = name.parse().map_err(|_: kew_model::Error| {
+            format!(
+                "a queue's name has 1 to 63 lowercase letters, digits and hyphens, no hyphen first or last, unlike \
+                 {name:?}"
+            )
+        })?;
+        Ok(Self { name, id })
     }
 }
 

@@ -60,9 +60,12 @@ fn an_unknown_key_is_refused_wherever_it_stands() {
 fn a_bad_value_is_refused_with_its_origin() {
     let folder = folder();
     let output = command(folder.path(), &["serve"]).env("KEW_THREADS", "65").output().unwrap();
-    assert_eq!(complaint(&output), "kew: threads (KEW_THREADS): is a whole number, 1 to 64, not \"65\"\n");
+    assert_eq!(
+        complaint(&output),
+        "kew: threads (KEW_THREADS): must be a whole number from 1 to 64, not \"65\"\n"
+    );
     let refused = complaint(&run(folder.path(), &["serve", "--listen", "localhost:7791"]));
-    let expected = "is an address as 127.0.0.1:7790, not \"localhost:7791\"";
+    let expected = "must be an IP address and a port, for example 127.0.0.1:7790, not \"localhost:7791\"";
     assert_eq!(refused, format!("kew: listen (--listen): {expected}\n"));
     let output = run(folder.path(), &["dev", "--listen", "localhost:7791"]);
     let text = String::from_utf8(output.stderr).unwrap();

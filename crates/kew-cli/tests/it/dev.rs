@@ -59,9 +59,42 @@ fn the_environment_of_the_clients_is_printed_and_written() {
     let create = ["token", "create", "--scope", "push", "--url", &kew.url, "--token"];
     let made = run(folder.path(), &[&create[..], &[kew_server::DEVELOPMENT_TOKEN]].concat());
     let remark = String::from_utf8(made.stderr).unwrap();
-    assert!(made.status.success() && remark.contains("kew dev takes its own token only"), "{remark}");
+    assert!(made.status.success() && remark.contains("takes its fixed token only"), "{remark}");
     let rest = kew.stop();
     assert!(rest.contains("Stopping; waiting") && rest.ends_with("Stopped.\n"), "{rest}");
+}
+
+#[test]
+fn variables_of_the_server_are_ignored_and_named_once() {
+    let folder = folder();
+    let kew = Kew::start_with(folder.path(), &["dev", "--queue", "jobs"], |command| {
+        // Two settings of the server, one of them misspelt, its settings file, and what other commands go by.
+        for name in ["KEW_THREADS", "KEW_DATE", "KEW_CONFIG", "KEW_URL", "KEW_TOKEN", "KEW_QUEUE_ID_JOBS"] {
+            command.env(name, "a value");
+        }
+    });
+    let rest = kew.stop();
+    let remark = "kew: kew dev goes by its flags alone and ignores KEW_CONFIG, KEW_DATE, KEW_THREADS";
+    assert_eq!(rest.lines().filter(|line| line.contains("ignores")).collect::<Vec<_>>(), [remark]);
+    assert!(!rest.contains("a value"), "{rest}");
+}
+
+#[test]
+fn its_folder_keeps_itself_out_of_repositories() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let file = kew.file(".gitignore");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n");
+    kew.stop();
+    // What somebody wrote there in its place stays.
+    std::fs::write(&file, "*\n!dev.env\n").unwrap();
+    Kew::dev(folder.path()).stop();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n!dev.env\n");
+    // The server makes none: its folder is of a machine, not of a repository.
+    let served = crate::kew::folder();
+    let kew = Kew::serve(served.path(), &[]);
+    assert!(!kew.file(".gitignore").exists());
+    kew.stop();
 }
 
 #[test]

@@ -79,12 +79,18 @@ impl Kew {
 
     /// A serving command on a free port and the folder `store`; returns when it has said that it is ready.
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, |_| ())
+    }
+
+    /// As [`Kew::start`], with changes to how the process is started.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let data = folder.join("store");
         let data_text = data.to_str().expect("a path of text");
         // The notice is printed as a whole; this stands in its last line.
         let last = if arguments[0] == "dev" { "Stop with Ctrl-C" } else { "account id" };
         let arguments = [arguments, &["--listen", "127.0.0.1:0", "--data", data_text]].concat();
         let mut command = command(folder, &arguments);
+        change(&mut command);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let out = follow(child.stdout.take().expect("piped"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::http::{ask, messages};
-use crate::kew::{Kew, complaint, folder, printed, run};
+use crate::kew::{Kew, command, complaint, folder, printed, run};
 
 /// A server with its account, and the admin commands on it.
 struct House {
@@ -21,6 +21,14 @@ impl House {
         let mut house = Self { folder, kew, account: String::new() };
         house.account = house.admin(&["account", "list"])[0]["id"].as_str().unwrap().to_owned();
         house
+    }
+
+    /// Stops the server and starts it again.
+    fn restarted(self) -> Self {
+        let Self { folder, kew, account } = self;
+        kew.stop();
+        let kew = Kew::serve(folder.path(), &[]);
+        Self { folder, kew, account }
     }
 
     fn path(&self) -> &Path {
@@ -110,6 +118,37 @@ fn a_revoked_or_expired_token_opens_nothing() {
 }
 
 #[test]
+fn a_start_that_finds_no_admin_token_writes_one() {
+    let house = House::new();
+    let first = std::fs::read_to_string(house.kew.file("admin.token")).unwrap();
+    let listed = house.admin(&["token", "list"]);
+    let first_id = listed[0]["id"].as_str().unwrap().to_owned();
+    // Given an admin token beside the first one, and the first one revoked.
+    let (second_id, second) = house.token(&["--scope", "admin"]);
+    house.admin(&["token", "revoke", &first_id]);
+    let house = house.restarted();
+    // Then the next start neither writes another nor tells of a file that opens nothing.
+    assert_eq!(std::fs::read_to_string(house.kew.file("admin.token")).unwrap(), first);
+    assert!(!house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
+    // Given that one exchanged for tokens that cannot administer.
+    let run_as_second = |command: &[&str]| {
+        let more = ["--url", &house.kew.url, "--token", &second];
+        let output = run(house.path(), &[command, &more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run_as_second(&["token", "create", "--scope", "push,consume,read,write"]);
+    run_as_second(&["token", "create", "--scope", "admin", "--queue-prefix", "mail-"]);
+    run_as_second(&["token", "create", "--scope", "admin", "--expires", "0m"]);
+    run_as_second(&["token", "revoke", &second_id]);
+    let house = house.restarted();
+    // Then the next start writes a new one, says so, and it administers.
+    assert_ne!(std::fs::read_to_string(house.kew.file("admin.token")).unwrap(), first);
+    assert!(house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
+    assert_eq!(house.admin(&["token", "list"]).as_array().unwrap().len(), 4);
+    house.kew.stop();
+}
+
+#[test]
 fn a_legacy_key_goes_with_its_address_alone() {
     let house = House::new();
     house.queue("jobs");
@@ -153,6 +192,15 @@ fn admin_commands_need_an_admin_token_and_a_server() {
     let list = |url: &str| run(house.path(), &["account", "list", "--url", url, "--token", &secret]);
     let refused = complaint(&list(&house.kew.url));
     assert!(refused.contains("[code: 10000]"), "{refused}");
+    // Whose token the server does not know learns where the token came from.
+    let foreign = command(house.path(), &["account", "list", "--url", &house.kew.url])
+        .env("CLOUDFLARE_API_TOKEN", "another")
+        .output()
+        .unwrap();
+    let foreign = complaint(&foreign);
+    assert!(foreign.ends_with("[code: 10000], with the token of CLOUDFLARE_API_TOKEN\n"), "{foreign}");
+    let missing = complaint(&run(house.path(), &["account", "list", "--url", &house.kew.url]));
+    assert!(missing.contains("no credential: give --token-file (DIR/admin.token of kew serve)"), "{missing}");
     assert!(!refused.contains(&secret));
     let url = house.kew.url.clone();
     house.kew.stop();

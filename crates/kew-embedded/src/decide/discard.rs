@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use kew_model::{Place, Sequence, Timestamp};
 
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Reply};
+use crate::command::{Fetch, Purpose, Reply};
 use crate::queue::QueueState;
+use crate::queue::runs::Phase;
 use crate::queue::window::Head;
 use crate::record::Record;
 use crate::record::batch::Stored;
@@ -43,8 +44,7 @@ pub(crate) fn discard(
     let mut named = Vec::new();
     let mut unread = false;
     for sequence in messages {
-        let lives = (1..queue.next).contains(&sequence.0) && !queue.gone.contains(sequence.0);
-        let there = lives && chosen.insert(*sequence);
+        let there = is_there(queue, *sequence) && chosen.insert(*sequence);
         were_there.push(there);
         if !there {
             continue;
@@ -59,13 +59,19 @@ pub(crate) fn discard(
         // All of them, also those in memory now: the window may have moved on when the frames are here.
         let messages = named.into_iter().map(|sequence| locate(state, number, sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages }));
+        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Verb }));
     }
     let outcome = Outcome::Reply(Reply::Discarded(were_there));
     if runs.is_empty() {
         return Ok(Decision::nothing(outcome));
     }
     Ok(Decision::write(now, 64, outcome, |frame| frame.put(&Record::Discarded { queue: number, runs })))
+}
+
+/// Whether there is such a message, other than one on its way out because its last attempt failed.
+fn is_there(queue: &QueueState, sequence: Sequence) -> bool {
+    let lives = (1..queue.next).contains(&sequence.0) && !queue.gone.contains(sequence.0);
+    lives && queue.runs.find(sequence).is_none_or(|(_, run)| run.phase != Phase::Exhausted)
 }
 
 fn pick(queue: &QueueState, sequence: Sequence, loaded: &Loaded) -> Option<PickedRun> {

@@ -1,8 +1,8 @@
 //! What time alone brings: leases that end, and the burial of messages whose last attempt failed.
 //!
 //! A lease that ends is decided at the moment it ended, not at the moment it was noticed, so that it makes no
-//! difference when somebody looks. Burial follows in frames of bounded size; until it is done, verbs on the queues
-//! concerned wait, so that nobody sees a message in neither queue or in both.
+//! difference when somebody looks. Burial follows in frames of bounded size, each of which takes its messages out of
+//! the one queue and into the other, so that nobody sees a message in neither queue or in both.
 
 use kew_journal::FrameBuffer;
 use kew_model::{DeadLetterLink, Limits, Queue, QueueId, QueueNumber, Sequence, Timestamp};
@@ -11,7 +11,7 @@ use super::consumers::dead_letter_queue;
 use super::discard::{Loaded, find_loaded};
 use super::settle::is_exhausted;
 use super::{Undecided, compose, locate};
-use crate::command::Fetch;
+use crate::command::{Fetch, Purpose, Wish};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
 use crate::record::Record;
@@ -58,14 +58,18 @@ const CONSIDERED: usize = 10_000;
 pub(crate) struct Burial {
     pub(crate) source: QueueNumber,
     messages: Vec<(Timestamp, Sequence)>,
+    /// What the messages count for in the backlog.
+    pub(crate) bytes: u64,
+    /// What was read for it.
+    pub(crate) wish: Wish,
 }
 
 impl Burial {
     /// The burial that comes next, of at most `bytes` of bodies: in the order of (time, queue, sequence) over all
-    /// queues, as far as that stays within one queue.
-    pub(crate) fn next(state: &State, bytes: u64) -> Option<Self> {
+    /// queues that may bury, as far as that stays within one queue.
+    pub(crate) fn next(state: &State, bytes: u64, may_bury: impl Fn(QueueNumber) -> bool) -> Option<Self> {
         let mut waiting: Vec<(Timestamp, QueueNumber, Sequence, u64)> = Vec::new();
-        for number in &state.exhausted {
+        for number in state.exhausted.iter().filter(|queue| may_bury(**queue)) {
             let runs = &state.queues.get(number)?.runs;
             let mut latest = Timestamp(0);
             for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
@@ -84,8 +88,15 @@ impl Burial {
             total += entry.3;
             *at == 0 || (entry.1 == source && total <= bytes && *at < usize::from(u16::MAX))
         };
-        let chosen = waiting.into_iter().enumerate().take_while(fits);
-        Some(Self { source, messages: chosen.map(|(_, (at, _, sequence, _))| (at, sequence)).collect() })
+        let chosen: Vec<_> =
+            waiting.into_iter().enumerate().take_while(fits).map(|(_, entry)| entry).collect();
+        let bytes = chosen.iter().map(|(.., bytes)| bytes).sum();
+        Some(Self {
+            source,
+            messages: chosen.iter().map(|(at, _, sequence, _)| (*at, *sequence)).collect(),
+            bytes,
+            wish: Wish::default(),
+        })
     }
 
     /// The frame that carries the burial out; `drawn` is an id for the target, should it be gone.
@@ -150,7 +161,7 @@ impl Burial {
         }
         let messages = self.messages.iter().map(|(_, sequence)| locate(state, self.source, *sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages }))
+        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages, purpose: Purpose::Burial }))
     }
 
     /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.

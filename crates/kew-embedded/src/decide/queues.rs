@@ -76,6 +76,11 @@ pub(crate) fn update_queue(state: &State, place: Place, change: &QueueChange, no
         if state.catalog.queue_named(place.account, name.as_str()).is_some() {
             return Err(Error::NameTaken { name: name.clone() }.into());
         }
+        // Its deleted dead-letter queue is found again by its name, and would be the queue itself.
+        let link = queue.consumer.as_ref().and_then(|consumer| consumer.dead_letter_queue.as_ref());
+        if link.is_some_and(|link| link.name == *name) {
+            return Err(Error::DeadLetterCycle.into());
+        }
         queue.name = name.clone();
         linked.extend(state.catalog.queues(place.account).filter_map(|other| {
             let mut other = (**other).clone();

@@ -11,7 +11,7 @@ use super::discard::{Loaded, find_loaded};
 use super::merge::{Candidate, Merge};
 use super::pull::{RunsBuilder, next_of_line};
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Reply};
+use crate::command::{Fetch, Purpose, Reply};
 use crate::queue::QueueState;
 use crate::queue::window::Head;
 use crate::record::Record;
@@ -126,7 +126,7 @@ fn choose<'a>(
     let number = source.object.number;
     let messages = looked_at.into_iter().map(|sequence| locate(state, number, sequence));
     let messages = messages.collect::<Result<_, _>>()?;
-    Err(Undecided::Needs(Fetch::Messages { queue: number, messages }))
+    Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Verb }))
 }
 
 /// A candidate's frame, and what it says of it, as far as it is in memory.

@@ -67,7 +67,8 @@ pub(crate) fn settle(state: &State, place: Place, settlement: &Settlement, now: 
     }))
 }
 
-/// By message: any genuine lease of a message, however old, removes it.
+/// By message: any genuine lease of a message, however old, removes it. One whose last attempt failed is on its way
+/// out, and answered for as if it had left.
 fn ack(queue: &QueueState, lease: Lease, effects: &mut Effects) -> AckOutcome {
     if lease.queue != queue.object.number {
         return AckOutcome::OtherQueue;
@@ -75,11 +76,13 @@ fn ack(queue: &QueueState, lease: Lease, effects: &mut Effects) -> AckOutcome {
     if effects.acked.contains(lease.message) {
         return AckOutcome::AlreadyGone;
     }
-    if queue.runs.find(lease.message).is_some() {
-        effects.acked.insert(lease.message);
-        AckOutcome::Acked
-    } else {
-        queue.departures.outcome(lease.message)
+    match queue.runs.find(lease.message) {
+        Some((_, run)) if run.phase == Phase::Exhausted => AckOutcome::Exhausted,
+        Some(_) => {
+            effects.acked.insert(lease.message);
+            AckOutcome::Acked
+        }
+        None => queue.departures.outcome(lease.message),
     }
 }
 
@@ -90,7 +93,7 @@ fn retry(queue: &QueueState, entry: Retry, now: Timestamp, effects: &mut Effects
         return RetryOutcome::OtherQueue;
     }
     let run = match queue.runs.find(lease.message) {
-        Some((_, run)) if !effects.acked.contains(lease.message) => run,
+        Some((_, run)) if run.phase != Phase::Exhausted && !effects.acked.contains(lease.message) => run,
         _ => return RetryOutcome::Gone,
     };
     let earlier = effects.retried.get(&lease.message).copied();
@@ -134,12 +137,21 @@ pub(crate) fn extend(state: &State, place: Place, extend: &Extend, now: Timestam
     Ok(Decision::write(now, 64, outcome, |frame| frame.put(&record)))
 }
 
+/// Whether the extension ends leases, since it gives them no time at all.
+pub(crate) fn ends_leases(state: &State, place: Place, extend: &Extend) -> bool {
+    let timeout = extend.visibility_timeout.or_else(|| {
+        let queue = queue_at(state, place).ok()?;
+        Some(visibility_timeout(queue.object.consumer.as_ref()))
+    });
+    timeout == Some(Milliseconds(0))
+}
+
 fn judge_extension(queue: &QueueState, lease: Lease) -> ExtendOutcome {
     if lease.queue != queue.object.number {
         return ExtendOutcome::OtherQueue;
     }
     match queue.runs.find(lease.message) {
-        None => ExtendOutcome::Gone,
+        None | Some((_, Run { phase: Phase::Exhausted, .. })) => ExtendOutcome::Gone,
         Some((_, Run { phase: Phase::Leased, fence, .. })) if *fence == lease.fence => {
             ExtendOutcome::Extended
         }

@@ -4,11 +4,14 @@
 //! costs nothing when they came in order, as they do from a queue with one delay. A message that was discarded
 //! meanwhile is passed over, and stays here until one that comes after it is taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kew_model::{Sequence, Timestamp};
 
 use crate::record::run::Span;
+
+/// How many entries are searched for one message.
+const SEARCHED: usize = 1_000;
 
 /// Messages in a row, alike, available at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +22,53 @@ pub(crate) struct Delayed {
     pub(crate) span: Span,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Bucket {
     /// In order when `sorted`; the last is the earliest, so that taking from the front is popping.
     entries: Vec<Delayed>,
     sorted: bool,
+    /// No entry is available before.
+    earliest: Timestamp,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { entries: Vec::new(), sorted: true, earliest: Timestamp::NEVER }
+    }
+}
+
+impl Bucket {
+    fn push(&mut self, entry: Delayed) {
+        self.earliest = self.earliest.min(entry.available_at);
+        self.entries.push(entry);
+        self.sorted = self.entries.len() == 1;
+    }
+
+    fn sort(&mut self) {
+        if !self.sorted {
+            self.entries.sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
+            self.sorted = true;
+        }
+    }
+
+    /// The first time after `since` in it.
+    fn next_after(&mut self, since: Timestamp) -> Option<Timestamp> {
+        if self.earliest > since {
+            // Taken entries do not count any more, so it may be too early, but never too late.
+            return Some(self.earliest);
+        }
+        self.sort();
+        let later = self.entries.partition_point(|entry| entry.available_at > since);
+        Some(self.entries[later.checked_sub(1)?].available_at)
+    }
 }
 
 /// The delayed messages of a queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delays {
     buckets: BTreeMap<u64, Bucket>,
+    /// The buckets that may be out of order.
+    unsorted: BTreeSet<u64>,
 }
 
 impl Delays {
@@ -46,20 +85,17 @@ impl Delays {
                 last.count += 1;
             }
             _ => {
-                bucket.entries.push(Delayed { available_at, first: sequence.0, count: 1, span });
-                bucket.sorted = bucket.entries.len() == 1;
+                bucket.push(Delayed { available_at, first: sequence.0, count: 1, span });
+                self.unsorted.insert(available_at.0 / 1000);
             }
         }
     }
 
     /// Puts in order what may be taken up to `now`. Called before [`Delays::due`] is; changes nothing that shows.
     pub(crate) fn prepare(&mut self, now: Timestamp) {
-        for bucket in self.buckets.range_mut(..=now.0 / 1000).map(|(_, bucket)| bucket).filter(|b| !b.sorted)
-        {
-            bucket
-                .entries
-                .sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
-            bucket.sorted = true;
+        while let Some(number) = self.unsorted.first().copied().filter(|number| *number <= now.0 / 1000) {
+            self.unsorted.remove(&number);
+            self.buckets.get_mut(&number).into_iter().for_each(Bucket::sort);
         }
     }
 
@@ -71,23 +107,15 @@ impl Delays {
         entries.take_while(move |entry| entry.available_at <= now)
     }
 
-    /// The first time after `since` at which a delay is over.
-    pub(crate) fn next_after(&self, since: Timestamp) -> Option<Timestamp> {
-        let later = |bucket: &Bucket| {
-            let times = bucket.entries.iter().map(|entry| entry.available_at);
-            times.filter(|at| *at > since).min()
-        };
-        self.buckets.range(since.0 / 1000..).find_map(|(_, bucket)| later(bucket))
+    /// The first time after `since` at which a delay is over, or one before that.
+    pub(crate) fn next_after(&mut self, since: Timestamp) -> Option<Timestamp> {
+        self.buckets.range_mut(since.0 / 1000..).find_map(|(_, bucket)| bucket.next_after(since))
     }
 
     /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
     pub(crate) fn take(&mut self, sequence: Sequence) {
         while let Some(mut bucket) = self.buckets.first_entry() {
-            if !bucket.get().sorted {
-                let entries = &mut bucket.get_mut().entries;
-                entries.sort_unstable_by_key(|entry| core::cmp::Reverse((entry.available_at, entry.first)));
-                bucket.get_mut().sorted = true;
-            }
+            bucket.get_mut().sort();
             while let Some(mut entry) = bucket.get_mut().entries.pop() {
                 let end = entry.first + u64::from(entry.count);
                 if !(entry.first..end).contains(&sequence.0) {
@@ -125,8 +153,17 @@ impl Delays {
         taken
     }
 
+    /// When a message was published, if it is among the earliest entries: it is asked for the oldest message, which
+    /// mostly is due before the others. Further ones are not searched, since a search costs more than a read.
+    pub(crate) fn sent_at(&self, sequence: Sequence) -> Option<Timestamp> {
+        let holds =
+            |entry: &&Delayed| (entry.first..entry.first + u64::from(entry.count)).contains(&sequence.0);
+        self.iter().take(SEARCHED).find(holds).map(|entry| entry.span.sent_at)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.buckets.clear();
+        self.unsorted.clear();
     }
 
     /// Every entry, for a checkpoint; in no order that means anything.
@@ -151,8 +188,8 @@ impl Delays {
     /// Puts an entry of [`Delays::iter`] back.
     pub(crate) fn restore(&mut self, entry: Delayed) {
         let bucket = self.buckets.entry(entry.available_at.0 / 1000).or_default();
-        bucket.entries.push(entry);
-        bucket.sorted = bucket.entries.len() == 1;
+        bucket.push(entry);
+        self.unsorted.insert(entry.available_at.0 / 1000);
     }
 }
 

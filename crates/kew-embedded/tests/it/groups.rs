@@ -169,15 +169,19 @@ fn a_group_answers_as_one_verb_after_another() {
         let (alone, grouped) = (World::new(SimDisk::new(seed)), World::new(SimDisk::new(seed)));
         let mut leases = [Vec::new(), Vec::new()];
         for _ in 0..12 {
-            // Given verbs that were carried out one by one
+            // Given verbs that were carried out one by one, with nothing left to do for the time that has passed
+            wait(alone.store.housekeep()).unwrap();
+            wait(grouped.store.housekeep()).unwrap();
             let mut verbs = Vec::new();
             let mut expected = Vec::new();
             for _ in 0..random.random_range(1..12) {
                 let (place, asked) = draw(&mut random, &leases);
+                let before = alone.store.inspect().applied();
                 let answer = wait(alone.begin(place, &asked));
                 leases[place].extend(answer.iter().flat_map(|(_, given)| given));
-                // A discard may have something read first, and verbs after it would go ahead: it comes last.
-                let ends_the_group = matches!(asked, Asked::Discard(_));
+                // A discard or a burial may have something read first, and acks after it would go ahead: it comes last.
+                let frames = alone.store.inspect().applied().0 - before.0;
+                let ends_the_group = matches!(asked, Asked::Discard(_)) || frames > 1;
                 verbs.push((place, asked));
                 expected.push(answer);
                 if ends_the_group {

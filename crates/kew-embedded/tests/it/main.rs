@@ -1,6 +1,7 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
 mod crash;
+mod drain;
 mod equivalence;
 mod failure;
 mod fixture;
@@ -8,4 +9,5 @@ mod groups;
 mod regressions;
 mod subject;
 mod suite;
+mod waiting;
 mod workload;

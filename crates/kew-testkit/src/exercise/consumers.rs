@@ -2,7 +2,7 @@
 
 use kew_model::{
     ConsumerId, ConsumerKind, DeadLetterLink, Error, Jurisdiction, Milliseconds, NewConsumer, NewQueue,
-    Place, PullSettings, QueueId, QueueSettings, Seconds,
+    Place, PullSettings, QueueChange, QueueId, QueueSettings, Seconds,
 };
 
 use super::stage::{MINUTE, Stage, a_worker, name, new_queue, pulling, with_retries};
@@ -156,6 +156,20 @@ pub fn a_queue_cannot_be_its_own_dead_letter_queue<S: Subject>(subject: S) {
     assert_eq!(replaced.unwrap_err(), Error::DeadLetterCycle);
     assert_eq!(stage.shown(jobs).consumer, None);
     assert_eq!(stage.shown(other).consumer.clone().unwrap().dead_letter_queue, None);
+}
+
+/// Nor by taking the name of its deleted one, which would be found again by that name (design §8.15).
+pub fn a_queue_cannot_become_its_own_dead_letter_queue<S: Subject>(subject: S) {
+    let stage = Stage::new(subject);
+    let (jobs, dead) = stage.pulled_with_dead(with_retries(0));
+    wait(stage.broker().delete_queue(dead)).unwrap();
+
+    let renamed = |text| QueueChange { name: Some(name(text)), ..QueueChange::default() };
+    let refused = wait(stage.broker().update_queue(jobs, renamed("dead")));
+
+    assert_eq!(refused.unwrap_err(), Error::DeadLetterCycle);
+    assert_eq!(stage.change(jobs, renamed("jobs")).name, name("jobs"));
+    assert_eq!(stage.change(jobs, renamed("other")).name, name("other"));
 }
 
 /// No queue, no consumer.

@@ -223,6 +223,7 @@ macro_rules! broker_cases {
                 a_missing_dead_letter_queue_is_created,
                 a_present_dead_letter_queue_is_used,
                 a_queue_cannot_be_its_own_dead_letter_queue,
+                a_queue_cannot_become_its_own_dead_letter_queue,
                 a_consumer_of_no_queue_is_refused,
             }
             subscriptions {

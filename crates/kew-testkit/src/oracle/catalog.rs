@@ -127,6 +127,11 @@ impl State {
         if self.named(place.account, name.as_str()).is_some_and(|other| !other.is_at(place)) {
             return Err(Error::NameTaken { name });
         }
+        let queue = &self.held(place)?.queue;
+        let link = queue.consumer.as_ref().and_then(|consumer| consumer.dead_letter_queue.as_ref());
+        if queue.name != name && link.is_some_and(|link| link.name == name) {
+            return Err(Error::DeadLetterCycle);
+        }
         for consumer in self.queues.iter_mut().filter_map(|held| held.queue.consumer.as_mut()) {
             if let Some(link) = consumer.dead_letter_queue.as_mut().filter(|link| link.queue == place.queue) {
                 link.name = name.clone();

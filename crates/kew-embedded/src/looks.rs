@@ -1,0 +1,98 @@
+//! Looks at how old the oldest messages of a queue are, as far as they wait for the disk, and the verbs that wait for
+//! them.
+//!
+//! A message whose retention is over is in no answer (contract B8 of `kew_model`), so verbs on a queue wait while its
+//! oldest frames are being read. The end of a lease that comes after the end of a retention waits, too, and with it the
+//! dead letters that it may bring: so do verbs on the queue that these would go to.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kew_model::{Milliseconds, QueueNumber, Timestamp};
+
+use crate::command::{Command, Fetch, Verb, Wish};
+use crate::decide::due::burial_target;
+use crate::state::State;
+
+/// How long after a failed read it is tried again, unless somebody asks before.
+const READ_AGAIN: Milliseconds = Milliseconds(1_000);
+
+/// A look under way.
+#[derive(Debug, Default)]
+struct Look {
+    wish: Wish,
+    /// When to try again what could not be read; absent while it is being read.
+    again_at: Option<Timestamp>,
+}
+
+/// The looks under way.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    under_way: BTreeMap<QueueNumber, Look>,
+    waiting: VecDeque<Command>,
+}
+
+impl Looks {
+    /// A look needs something read; false when the same was read before, and in vain.
+    pub(crate) fn begin(&mut self, queue: QueueNumber, fetch: &Fetch) -> bool {
+        let look = self.under_way.entry(queue).or_default();
+        look.again_at = None;
+        look.wish.goes_on(fetch.extent())
+    }
+
+    /// A look came to its end.
+    pub(crate) fn end(&mut self, queue: QueueNumber) {
+        self.under_way.remove(&queue);
+    }
+
+    /// What a look needs could not be read. Gives back those who waited, whom nobody can answer now.
+    pub(crate) fn postpone(&mut self, queue: QueueNumber, now: Timestamp) -> VecDeque<Command> {
+        self.under_way.insert(queue, Look { wish: Wish::default(), again_at: Some(now.after(READ_AGAIN)) });
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// Whether a look waits for the disk.
+    pub(crate) fn is_under_way(&self, queue: QueueNumber) -> bool {
+        self.under_way.contains_key(&queue)
+    }
+
+    /// Forgets looks that are to be tried again by now.
+    pub(crate) fn retry(&mut self, now: Timestamp) {
+        self.under_way.retain(|_, look| look.again_at.is_none_or(|again_at| again_at > now));
+    }
+
+    /// When a look that failed is tried again.
+    pub(crate) fn again_at(&self) -> Option<Timestamp> {
+        self.under_way.values().filter_map(|look| look.again_at).min()
+    }
+
+    /// Whether a verb waits, as things stand at `now` (D5).
+    pub(crate) fn holds_up(&self, state: &State, verb: &Verb, now: Timestamp) -> bool {
+        if self.under_way.is_empty() {
+            return false;
+        }
+        let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
+        if queue.is_some_and(|queue| self.under_way.contains_key(&queue)) {
+            return true;
+        }
+        let mut blocked = self
+            .under_way
+            .keys()
+            .filter(|source| state.deadline(**source).is_some_and(|deadline| deadline <= now));
+        match (verb.concerns_queues(), queue) {
+            (true, _) => blocked.next().is_some(),
+            (false, None) => false,
+            (false, queue) => blocked.any(|source| burial_target(state, *source) == queue),
+        }
+    }
+
+    /// Keeps a verb until the looks are over. Somebody wants it done: what failed is tried at once.
+    pub(crate) fn defer(&mut self, command: Command) {
+        self.under_way.retain(|_, look| look.again_at.is_none());
+        self.waiting.push_back(command);
+    }
+
+    /// Everybody who waits, to be decided again or to be told that nothing will be.
+    pub(crate) fn release(&mut self) -> VecDeque<Command> {
+        core::mem::take(&mut self.waiting)
+    }
+}

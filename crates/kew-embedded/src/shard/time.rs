@@ -1,0 +1,144 @@
+//! What time brings, in its order: retention periods and leases that end, and the burials that follow from them.
+//!
+//! Within a queue everything is done in the order of time, and at one time a message is too old before its lease ends.
+//! Queues do not wait for each other. A look at a queue's oldest messages waits for its exhausted messages to leave, for
+//! they did so at the moment of their exhaustion.
+
+use kew_journal::FrameBuffer;
+use kew_model::{QueueId, QueueNumber, Timestamp};
+
+use super::{Shard, broken};
+use crate::decide::discard::Loaded;
+use crate::decide::due::{Burial, burial_bytes, end_leases};
+use crate::decide::{Undecided, aging};
+
+impl Shard {
+    /// When time next brings something: a lease that ends, a message that may be too old, or another try.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let end = self.state.deadlines().find(|(at, number)| !self.is_held_up(*number, *at));
+        let expiry = self.state.expiries().find(|(_, number)| !self.may_not_look(*number));
+        let again = [self.drain.again_at(), self.looks.again_at()];
+        [end, expiry].into_iter().flatten().map(|(at, _)| at).chain(again.into_iter().flatten()).min()
+    }
+
+    /// Does what time brings, and what it entails.
+    pub(super) fn due(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
+        self.looks.retry(now);
+        loop {
+            if let Some(number) = self.next_look(now) {
+                self.look(number, &Loaded::new(), now)?;
+            } else if let Some(frame) = self.next_end(now) {
+                self.commit(frame)?;
+            } else if self.drain.parked.is_none() && !self.drain.rests() && self.drain.has_work(&self.state) {
+                self.bury(Loaded::new(), now)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The queue that is to be looked at next for messages that are too old.
+    fn next_look(&self, now: Timestamp) -> Option<QueueNumber> {
+        let mut due = self.state.expiries().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
+        due.find(|number| self.is_look_due(*number, now))
+    }
+
+    fn is_look_due(&self, number: QueueNumber, now: Timestamp) -> bool {
+        let goes_first = |at: &Timestamp| self.state.deadline(number).is_none_or(|deadline| *at <= deadline);
+        let expiry = self.state.expiry(number).filter(|at| *at <= now);
+        expiry.is_some_and(|at| goes_first(&at)) && !self.may_not_look(number)
+    }
+
+    /// Whether a look at a queue must wait.
+    fn may_not_look(&self, number: QueueNumber) -> bool {
+        self.looks.is_under_way(number) || self.state.exhausted.contains(&number)
+    }
+
+    /// The frame that ends the next leases.
+    fn next_end(&self, now: Timestamp) -> Option<FrameBuffer> {
+        let mut due = self.state.deadlines().take_while(|(at, _)| *at <= now);
+        let next = due.find(|(at, number)| self.state.expiry(*number).is_none_or(|expiry| *at < expiry))?;
+        end_leases(&self.state, next, now)
+    }
+
+    /// Whether the end of a lease waits for a look that cannot be taken yet.
+    fn is_held_up(&self, number: QueueNumber, deadline: Timestamp) -> bool {
+        self.may_not_look(number) && self.state.expiry(number).is_some_and(|expiry| expiry <= deadline)
+    }
+
+    /// A look's frames are here.
+    pub(super) fn look_again(
+        &mut self,
+        number: QueueNumber,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), kew_journal::Error> {
+        let exhausted = self.state.exhausted.contains(&number);
+        let expiry = self.state.expiry(number).filter(|at| *at <= now && !exhausted);
+        if expiry.is_some_and(|at| self.state.deadline(number).is_none_or(|deadline| at <= deadline)) {
+            self.look(number, loaded, now)?;
+        } else {
+            self.looks.end(number);
+        }
+        self.due(now)?;
+        self.resume(now)
+    }
+
+    /// Looks how old the oldest messages of a queue are, and lets go those that are too old.
+    fn look(
+        &mut self,
+        number: QueueNumber,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), kew_journal::Error> {
+        let horizon = self.state.deadline(number).map_or(now, |deadline| deadline.min(now));
+        match aging::look(&self.state, number, loaded, horizon, now) {
+            Ok(frame) => {
+                self.looks.end(number);
+                self.commit(frame).map(|_| ())
+            }
+            Err(Undecided::Needs(fetch)) if self.looks.begin(number, &fetch) => {
+                self.fetches.push(fetch);
+                Ok(())
+            }
+            Err(Undecided::Needs(_)) => {
+                let queue = self.name_of(number);
+                Err(broken(&format!("what was read to tell the age of {queue} lacks its oldest message")))
+            }
+            Err(Undecided::Refused(error)) => Err(broken(&error.to_string())),
+        }
+    }
+
+    /// Carries out burials until none is left, one needs something read, or the turn is over.
+    pub(super) fn bury(&mut self, mut loaded: Loaded, now: Timestamp) -> Result<(), kew_journal::Error> {
+        while !self.state.exhausted.is_empty() {
+            let parked = self.drain.parked.take();
+            if parked.is_none() && self.drain.rests() {
+                return Ok(());
+            }
+            let bytes = burial_bytes(self.journal.largest_payload());
+            let next =
+                parked.or_else(|| Burial::next(&self.state, bytes, |queue| self.drain.may_bury(queue)));
+            let Some(mut burial) = next else { return Ok(()) };
+            match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
+                Ok(frame) => {
+                    self.commit(frame)?;
+                    self.drain.spend(burial.bytes);
+                    loaded = Loaded::new();
+                }
+                Err(Undecided::Needs(fetch)) if burial.wish.goes_on(fetch.extent()) => {
+                    self.fetches.push(fetch);
+                    self.drain.parked = Some(burial);
+                    return Ok(());
+                }
+                Err(Undecided::Needs(_)) => {
+                    let queue = self.name_of(burial.source);
+                    return Err(broken(&format!("what was read for the dead letters of {queue} lacks some")));
+                }
+                Err(Undecided::Refused(error)) => return Err(broken(&error.to_string())),
+            }
+        }
+        self.drain.begin_turn(now);
+        Ok(())
+    }
+}
