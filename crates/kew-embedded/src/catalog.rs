@@ -31,6 +31,8 @@ pub(crate) struct Catalog {
     /// In the order of creation, by account.
     token_order: BTreeMap<(AccountId, u64), TokenId>,
     tokens_made: u64,
+    /// Tokens that carry an e-mail address, by that address in lower case, in the order of creation.
+    token_emails: HashMap<Box<str>, Vec<TokenId>>,
     queues: BTreeMap<QueueNumber, Arc<Queue>>,
     queue_ids: HashMap<QueueId, QueueNumber>,
     queue_names: HashMap<AccountId, BTreeMap<Box<str>, QueueNumber>>,
@@ -50,9 +52,14 @@ impl Catalog {
             CatalogChange::Token(token) => {
                 self.tokens_made += 1;
                 self.token_order.insert((token.account, self.tokens_made), token.id);
+                self.forget_email(token.id);
+                if let Some(email) = &token.email {
+                    self.token_emails.entry(email.to_lowercase().into()).or_default().push(token.id);
+                }
                 self.tokens.insert(token.id, Arc::clone(token));
             }
             CatalogChange::TokenRevoked(id) => {
+                self.forget_email(*id);
                 self.tokens.remove(id);
                 self.token_order.retain(|_, token| token != id);
             }
@@ -85,6 +92,17 @@ impl Catalog {
         }
     }
 
+    fn forget_email(&mut self, id: TokenId) {
+        let Some(email) = self.tokens.get(&id).and_then(|token| token.email.as_ref()) else { return };
+        let email = email.to_lowercase();
+        if let Some(ids) = self.token_emails.get_mut(email.as_str()) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.token_emails.remove(email.as_str());
+            }
+        }
+    }
+
     fn forget_name(&mut self, number: QueueNumber) {
         if let Some(old) = self.queues.get(&number) {
             self.queue_names.get_mut(&old.account).map(|names| names.remove(old.name.as_str()));
@@ -106,6 +124,12 @@ impl Catalog {
     /// The tokens of an account, in the order of creation.
     pub(crate) fn tokens(&self, account: AccountId) -> impl Iterator<Item = &Arc<Token>> {
         self.token_order.range((account, 0)..=(account, u64::MAX)).filter_map(|(_, id)| self.tokens.get(id))
+    }
+
+    /// The tokens that carry an e-mail address, in whatever case it is written.
+    pub(crate) fn tokens_by_email(&self, email: &str) -> impl Iterator<Item = &Arc<Token>> {
+        let ids = self.token_emails.get(email.to_lowercase().as_str());
+        ids.into_iter().flatten().filter_map(|id| self.tokens.get(id))
     }
 
     /// All tokens, in the order of creation within each account.

@@ -4,6 +4,7 @@
 //! There is no timer to tune: while one group syncs, the next gathers in the inbox. When nothing is left to do, the
 //! writer sleeps until something comes or the next lease ends.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -145,6 +146,8 @@ pub(crate) struct Progress {
     checkpoint_again_at: Timestamp,
     /// The newest segment whose predecessors were handed to the keeper.
     indexed: SegmentId,
+    /// Segments whose index the keeper has and has not answered for.
+    indexing: BTreeSet<SegmentId>,
 }
 
 impl Progress {
@@ -298,7 +301,9 @@ impl Driver {
         if active != self.progress.indexed {
             self.progress.indexed = active;
             for (segment, index) in self.shard.state.indexes.range(..active) {
-                self.keeper.give(Task::Index(*segment, index.clone()));
+                if self.progress.indexing.insert(*segment) {
+                    self.keeper.give(Task::Index(*segment, index.clone()));
+                }
             }
         }
         let elapsed_ms = now.since(self.progress.checkpoint_at).0;
@@ -326,6 +331,7 @@ impl Driver {
 
     /// A segment's index need not stay in memory any more. One that could not be kept stays until it can.
     fn index_kept(&mut self, segment: SegmentId, outcome: Result<(), String>) {
+        self.progress.indexing.remove(&segment);
         match outcome {
             Ok(()) => {
                 self.shard.state.indexes.remove(&segment);

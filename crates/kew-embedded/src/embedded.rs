@@ -66,6 +66,11 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
+    /// Another one is running.
+    pub(crate) fn started(&self, thread: JoinHandle<()>) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+
     fn join(&self) {
         let threads = core::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -225,10 +230,7 @@ impl Broker for Embedded {
     }
 
     fn tokens_by_email(&self, email: &str) -> Vec<Arc<Token>> {
-        let carries = |token: &&Arc<Token>| {
-            token.email.as_ref().is_some_and(|own| own.to_lowercase() == email.to_lowercase())
-        };
-        self.catalog().all_tokens().filter(carries).cloned().collect()
+        self.catalog().tokens_by_email(email).cloned().collect()
     }
 
     fn revoke_token(&self, account: AccountId, token: TokenId) -> Answer<'_, ()> {

@@ -216,7 +216,11 @@ impl Housekeeper {
                     checkpoints.write(&cut, &payload).map_err(|error| error.to_string()),
                 ),
                 Task::Index(segment, index) => {
-                    let kept = archive.keep_index(segment, &index);
+                    let kept = match archive.keep_index(segment, &index) {
+                        // It was freed meanwhile, and its index with it.
+                        Err(kew_journal::Error::Gone { .. }) => Ok(()),
+                        kept => kept,
+                    };
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
                 }
             };

@@ -159,12 +159,11 @@ impl Embedded {
         let Parts { driver, fetcher, mut housekeeper, shared, archive, keeper, report } =
             assemble(disk, options, clock, chance)?;
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
-        let running = vec![
-            thread("kew-reader").spawn(move || fetcher.run())?,
-            thread("kew-keeper").spawn(move || housekeeper.run())?,
-            thread("kew-writer").spawn(move || driver.run())?,
-        ];
-        let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::new(running) });
+        let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::default() });
+        // The writer first: should another not start, it is told to close, and ends those that did.
+        threads.started(thread("kew-writer").spawn(move || driver.run())?);
+        threads.started(thread("kew-reader").spawn(move || fetcher.run())?);
+        threads.started(thread("kew-keeper").spawn(move || housekeeper.run())?);
         Ok(Self { shared, archive, keeper, engine: Engine::Threads(threads), report })
     }
 

@@ -5,6 +5,7 @@
 //! becomes durable when its group is committed, strictly in order. Control frames take no lsn, so the numbers of
 //! payloads stay contiguous (J4).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -216,6 +217,7 @@ impl Journal {
         let durable = shared.durable_lsn();
         // J6: what a start would replay is never freed, nor the last segment that a crash could not undo: without
         // it the next start could not tell a log that was lost from one that is empty.
+        let dead: BTreeSet<SegmentId> = dead.iter().copied().collect();
         let newest = self.chain.iter().rev().find(|info| info.first_lsn <= durable).map(|info| info.id);
         self.chain.retain(|info| {
             let older = newest.is_some_and(|newest| info.id < newest);

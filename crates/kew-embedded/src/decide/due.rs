@@ -19,8 +19,8 @@ use crate::record::batch::{Moving, put_moved};
 use crate::record::ranges::Ranges;
 use crate::state::State;
 
-/// The most leases that one frame ends.
-const ENDED_PER_FRAME: usize = 10_000;
+/// After so many messages a frame ends no further run of leases. Each run holds 128 messages at the most.
+const ENDED_PER_FRAME: u64 = 10_000;
 
 /// A frame that ends the leases of a queue that end at a moment.
 pub(crate) fn end_leases(
@@ -31,7 +31,12 @@ pub(crate) fn end_leases(
     let queue = state.queues.get(&number)?;
     let mut returned = Ranges::default();
     let mut exhausted = Ranges::default();
-    for (_, run) in queue.runs.due(Phase::Leased, deadline).take(ENDED_PER_FRAME) {
+    let mut ended = 0;
+    for (_, run) in queue.runs.due(Phase::Leased, deadline) {
+        if ended >= ENDED_PER_FRAME {
+            break;
+        }
+        ended += run.mask.count();
         let ranges = if is_exhausted(queue, run.attempts) { &mut exhausted } else { &mut returned };
         run.sequences().for_each(|sequence| {
             ranges.insert(sequence);
