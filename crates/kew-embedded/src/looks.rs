@@ -16,6 +16,26 @@ use crate::state::State;
 /// How long after a failed read it is tried again, unless somebody asks before.
 const READ_AGAIN: Milliseconds = Milliseconds(1_000);
 
+/// Whether a verb waits (D5), when all is done that could be done by `now` without reading.
+///
+/// A queue whose oldest message may still be too old waits for a look, or for what that look waits for.
+pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
+    let mut due = state.expiries().take_while(|(at, _)| *at <= now).map(|(_, queue)| queue).peekable();
+    if due.peek().is_none() {
+        return false;
+    }
+    let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
+    if queue.and_then(|queue| state.expiry(queue)).is_some_and(|at| at <= now) {
+        return true;
+    }
+    let mut blocked = due.filter(|source| state.deadline(*source).is_some_and(|deadline| deadline <= now));
+    match (verb.concerns_queues(), queue) {
+        (true, _) => blocked.next().is_some(),
+        (false, None) => false,
+        (false, queue) => blocked.any(|source| burial_target(state, source) == queue),
+    }
+}
+
 /// A look under way.
 #[derive(Debug, Default)]
 struct Look {
@@ -63,26 +83,6 @@ impl Looks {
     /// When a look that failed is tried again.
     pub(crate) fn again_at(&self) -> Option<Timestamp> {
         self.under_way.values().filter_map(|look| look.again_at).min()
-    }
-
-    /// Whether a verb waits, as things stand at `now` (D5).
-    pub(crate) fn holds_up(&self, state: &State, verb: &Verb, now: Timestamp) -> bool {
-        if self.under_way.is_empty() {
-            return false;
-        }
-        let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
-        if queue.is_some_and(|queue| self.under_way.contains_key(&queue)) {
-            return true;
-        }
-        let mut blocked = self
-            .under_way
-            .keys()
-            .filter(|source| state.deadline(**source).is_some_and(|deadline| deadline <= now));
-        match (verb.concerns_queues(), queue) {
-            (true, _) => blocked.next().is_some(),
-            (false, None) => false,
-            (false, queue) => blocked.any(|source| burial_target(state, *source) == queue),
-        }
     }
 
     /// Keeps a verb until the looks are over. Somebody wants it done: what failed is tried at once.

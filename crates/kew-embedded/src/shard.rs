@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
 use kew_model::{
-    AccountId, Chance, ConsumerId, Error, MessageId, Place, QueueId, QueueNumber, SubscriptionId, Timestamp,
+    AccountId, Chance, ConsumerId, Error, Limits, MessageId, Place, QueueId, QueueNumber, SubscriptionId,
+    Timestamp,
 };
 
 use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb};
@@ -29,7 +30,7 @@ use crate::decide::{
     redrive, settle, subscriptions,
 };
 use crate::drain::{Drain, Wait};
-use crate::looks::Looks;
+use crate::looks::{Looks, holds_up};
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
 
@@ -141,7 +142,7 @@ impl Shard {
 
     fn take(&mut self, command: Command, now: Timestamp) -> Result<(), kew_journal::Error> {
         self.due(now)?;
-        if self.looks.holds_up(&self.state, &command.verb, now) {
+        if holds_up(&self.state, &command.verb, now) {
             self.looks.defer(command);
             return self.due(now);
         }
@@ -198,7 +199,7 @@ impl Shard {
             Verb::Pull { place, pull: terms } => pull::pull(state, *place, *terms, now),
             Verb::Peek { place, peek: terms } => peek::peek(state, *place, *terms, now),
             Verb::Redrive { place, redrive: terms } => {
-                let bytes = burial_bytes(self.journal.largest_payload());
+                let bytes = burial_bytes(self.journal.largest_payload()).min(Limits::BATCH_BYTES_MAX);
                 self.needs_space(redrive::redrive(state, *place, *terms, loaded, bytes, now)?)
             }
             Verb::CreateSubscription { account, subscription } => {

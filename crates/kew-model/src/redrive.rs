@@ -8,7 +8,8 @@ use crate::id::QueueId;
 pub struct Redrive {
     /// Where to.
     pub destination: Destination,
-    /// The most messages to move in this one step, 1–[`crate::Limits::REDRIVE_BATCH_MAX`].
+    /// The most messages to move in this one step, 1–[`crate::Limits::REDRIVE_BATCH_MAX`]. Fewer move when they count for
+    /// more than [`crate::Limits::BATCH_BYTES_MAX`].
     pub batch_size: u16,
 }
 

@@ -86,7 +86,11 @@ impl Shard {
         let failed: Vec<Command> = match purpose {
             Purpose::Line => self.line_waits.remove(&queue).unwrap_or_default().into(),
             Purpose::Verb => self.next_named(queue).into_iter().collect(),
-            Purpose::Burial => self.drain.postpone(queue, now),
+            // Verbs may wait for a look that waits for the burial.
+            Purpose::Burial => {
+                let waited = self.drain.postpone(queue, now);
+                waited.into_iter().chain(self.looks.release()).collect()
+            }
             Purpose::Age => self.looks.postpone(queue, now).into(),
         };
         let told = failed

@@ -1,8 +1,10 @@
 //! A store written when the format was frozen opens in every later version, and holds what was written into it.
 //!
-//! `tests/fixtures/store-v1` is a whole store as a kill leaves it, without its lock file; `store-v1.txt` beside it says
-//! in plain lines what is in there. The store is never written again: a change of the format adds a `store-v2` and
-//! leaves this one be. It was made by `write_the_fixture` below, with a clock and a chance that repeat themselves:
+//! `tests/fixtures/store-v1` and `store-v2` are whole stores as a kill leaves them, without their lock file; a text
+//! beside each says in plain lines what is in there. A store is never written again: a change of the format adds another
+//! and leaves these be. `store-v1` was made before event subscriptions, idempotency keys and records of age; its text is
+//! as of now, when retention periods are acted on. The newest was made by `write_the_fixture` below, with a clock and a
+//! chance that repeat themselves:
 //!
 //! `cargo test -p kew-embedded --test it -- --ignored write_the_fixture`
 
@@ -17,7 +19,9 @@ use std::sync::Arc;
 
 use kew_embedded::{Embedded, OpenError, Options};
 use kew_journal::RealDisk;
-use kew_model::{Broker, ContentType, Milliseconds, Place, Pull, PushBatch, Settlement, Timestamp};
+use kew_model::{
+    AccountId, Broker, ContentType, Milliseconds, Place, Pull, PushBatch, Settlement, Timestamp,
+};
 use kew_testkit::{FixedChance, ManualClock, wait};
 use tempfile::TempDir;
 
@@ -84,32 +88,58 @@ fn assert_same(found: &str, expected: &str) {
     assert_eq!(found.lines().count(), expected.lines().count(), "lines");
 }
 
-#[test]
-fn a_store_of_format_1_holds_what_was_written() {
-    let expected = fs::read_to_string(fixtures().join("store-v1.txt")).unwrap();
-    let found = describe(&fixtures().join("store-v1"), &leases_of(&expected));
-    assert_same(&found, &expected);
+/// The stores, by their names.
+const STORES: [&str; 2] = ["store-v1", "store-v2"];
+
+/// The newest of them, which the story tells.
+const NEWEST: &str = "store-v2";
+
+fn description_of(store: &str) -> String {
+    fs::read_to_string(fixtures().join(format!("{store}.txt"))).unwrap()
 }
 
 #[test]
-fn a_store_of_format_1_holds_the_same_after_this_version_wrote_its_checkpoint() {
-    // Given a copy that was opened and closed, so that all of it stands in a checkpoint of this version
-    let expected = fs::read_to_string(fixtures().join("store-v1.txt")).unwrap();
-    let copy = copy_of(&fixtures().join("store-v1"));
-    let before = files(copy.path());
+fn a_store_of_each_version_holds_what_was_written() {
+    for store in STORES {
+        let expected = description_of(store);
+        let found = describe(&fixtures().join(store), &leases_of(&expected));
+        assert_same(&found, &expected);
+    }
+}
+
+#[test]
+fn a_store_of_each_version_holds_the_same_after_this_version_wrote_its_checkpoint() {
+    for name in STORES {
+        // Given a copy that was opened and closed, so that all of it stands in a checkpoint of this version
+        let expected = description_of(name);
+        let copy = copy_of(&fixtures().join(name));
+        let before = files(copy.path());
+        let store = open(copy.path(), &clock_at_the_end()).unwrap();
+        wait(store.close()).unwrap();
+        drop(store);
+        let checkpoints = |names: &[String]| names.iter().filter(|name| name.ends_with(".ckpt")).count();
+        assert!(checkpoints(&files(copy.path())) > checkpoints(&before), "the close kept no checkpoint");
+
+        // Then it is described by the same lines
+        assert_same(&describe(copy.path(), &leases_of(&expected)), &expected);
+    }
+}
+
+#[test]
+fn an_idempotency_key_is_known_after_the_start_of_a_newer_version() {
+    let copy = copy_of(&fixtures().join("store-v2"));
     let store = open(copy.path(), &clock_at_the_end()).unwrap();
-    wait(store.close()).unwrap();
-    drop(store);
-    let checkpoints = |names: &[String]| names.iter().filter(|name| name.ends_with(".ckpt")).count();
-    assert!(checkpoints(&files(copy.path())) > checkpoints(&before), "the close kept no checkpoint");
-
-    // Then it is described by the same lines
-    assert_same(&describe(copy.path(), &leases_of(&expected)), &expected);
+    let account = AccountId([2; 16]);
+    let place = Place { account, queue: store.queue_named(account, "parcels").unwrap().id };
+    let mut again = PushBatch::new();
+    again.add(b"one", ContentType::Text, None).unwrap();
+    again.idempotency = Some(story::ONCE);
+    assert!(wait(store.push(place, again)).unwrap().repeated);
 }
 
 #[test]
-fn a_store_of_format_1_can_be_worked_on() {
-    // Given the store and a queue in it with messages of every kind
+fn an_old_store_can_be_worked_on() {
+    // Given the oldest store and a queue in it with messages of every kind
     let copy = copy_of(&fixtures().join("store-v1"));
     let clock = clock_at_the_end();
     let store = open(copy.path(), &clock).unwrap();
@@ -166,7 +196,7 @@ fn a_store_of_a_newer_major_is_refused_by_its_number_and_left_alone() {
 
 #[test]
 fn the_story_behind_the_fixture_comes_to_the_same_in_this_version() {
-    let expected = fs::read_to_string(fixtures().join("store-v1.txt")).unwrap();
+    let expected = description_of(NEWEST);
     let folder = tempfile::tempdir().unwrap();
     let leases = story::write(folder.path());
     assert_eq!(leases, leases_of(&expected));
@@ -176,12 +206,12 @@ fn the_story_behind_the_fixture_comes_to_the_same_in_this_version() {
 #[test]
 #[ignore = "writes the fixture anew: only ever for a new version of the format, under a new name"]
 fn write_the_fixture() {
-    let target = fixtures().join("store-v1");
+    let target = fixtures().join(NEWEST);
     assert!(!target.exists(), "{target:?} is frozen");
     let folder = tempfile::tempdir().unwrap();
     let leases = story::write(folder.path());
     copy_files(folder.path(), &target);
-    fs::write(fixtures().join("store-v1.txt"), describe(&target, &leases)).unwrap();
+    fs::write(fixtures().join(format!("{NEWEST}.txt")), describe(&target, &leases)).unwrap();
 }
 
 /// A time as the distance from where the story begins.

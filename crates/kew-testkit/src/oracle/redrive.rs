@@ -1,13 +1,10 @@
 //! Redrive: messages of a dead-letter queue go back to where they can be processed again.
 
-use kew_model::{Destination, Error, Place, Redrive, Redriven, Sequence};
+use kew_model::{Destination, Error, Limits, Place, Redrive, Redriven, Sequence};
 
 use super::Moment;
 use super::messages::ready;
 use super::state::{Message, State};
-
-/// The most accounted bytes that one step moves, though at least one message: a step is one frame of a log.
-const STEP_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How many messages one step looks at for such as have an origin to go to.
 const CANDIDATES_MAX: usize = 1_000;
@@ -36,7 +33,7 @@ impl State {
                 continue;
             };
             bytes += message.accounted_bytes();
-            if redriven.moved > 0 && bytes > STEP_BYTES_MAX {
+            if redriven.moved > 0 && bytes > Limits::BATCH_BYTES_MAX {
                 break;
             }
             self.move_back(moment, place, sequence, target)?;
