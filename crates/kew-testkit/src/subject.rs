@@ -33,10 +33,11 @@ pub trait Subject: Sized + Sync {
 pub struct Capabilities {
     /// Whether pull order is exactly (available at, sequence); otherwise any order passes, with every message once.
     pub pull_order_is_exact: bool,
-    /// How many pulls it may take until all that is available and asked for has been returned; 1 when a pull
-    /// always fills up.
+    /// How many pulls it may take until all that is available and asked for has been returned, and how many steps of
+    /// a redrive until it has moved; 1 when a pull always fills up.
     pub pulls_until_full: u32,
-    /// Whether the ack of a dead-lettered or dropped message can be told from the ack of one that was acked before.
+    /// Whether the ack of a message that was dead-lettered, dropped or kept for its whole period can be told from the
+    /// ack of one that was acked before.
     pub remembers_exhaustion: bool,
     /// How long after a change of settings or consumer it acts everywhere.
     pub settings_lag: Milliseconds,

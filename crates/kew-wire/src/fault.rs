@@ -9,7 +9,7 @@ use crate::catalogue::{Kind, Line};
 /// Which row says that a queue is missing (spec §10 C19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotFound {
-    /// 10104: push and batch push.
+    /// 10104: pushes, purges, and what else stands beside them there.
     Data,
     /// 11000: pull, ack and the control plane.
     Control,
