@@ -140,6 +140,7 @@ catalogue! {
     SubscriptionNotFound   19020 404 Unsaid, "No subscription with this ID", Chosen "spec §8.4; text and status observed, spec §2.12";
     SubscriptionExists     19021 405 Unsaid, "multiple subscriptions per resource are not supported", Chosen "spec §8.4; meaning and status observed, spec §2.12";
     EventsUnknown          19022 400 Unsaid, "Unrecognized event types", Chosen "spec §8.4; text observed, spec §2.12";
+    IdempotencyKeyInvalid  19023 400 Unsaid, "the header Idempotency-Key must be 1 to 255 visible ASCII characters, once", Chosen "design §8.24";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }

@@ -5,8 +5,10 @@
 //! What cannot be read becomes a [`Fault`], which names one line of the one table of errors ([`catalogue`]).
 //!
 //! * [`envelope`]: what surrounds every answer; [`catalogue`] and [`fault`]: what goes wrong, and how it is told;
-//! * [`messages`]: push, batch push, pull, ack; [`queues`] and [`consumers`]: the control plane; [`subscriptions`];
-//! * [`lease_id`]: leases as text that nobody can forge; [`access`]: credentials, who one is, and Kew's own admin calls.
+//! * [`messages`]: push, pull, ack and their relatives; [`redrive`], of Kew's own;
+//! * [`queues`] and [`consumers`]: the control plane; [`subscriptions`];
+//! * [`lease_id`] and [`reference`](mod@reference): leases and messages as text that nobody can forge;
+//! * [`access`]: credentials, who one is, and Kew's own admin calls.
 //!
 //! Looser than the original, on purpose: any JSON value is a JSON body (unless strict), `bytes` may be pushed as base64,
 //! and absent and `null` mean the same for optional fields. Stricter: no number is ever clamped, and a key given twice
@@ -20,9 +22,12 @@ pub mod fault;
 pub mod lease_id;
 pub mod messages;
 pub mod queues;
+pub mod redrive;
+pub mod reference;
 pub mod subscriptions;
 
 mod fields;
+mod keys;
 mod text;
 
 pub use catalogue::Kind;

@@ -22,7 +22,7 @@ async fn publish(call: &Call<'_>, place: Place, batch: PushBatch) -> Result<Vec<
 }
 
 pub(super) async fn pull(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    let pull = read_pull(&call.body)?;
+    let pull = read_pull(&call.body)?.pull;
     let pulled = call.house.broker.pull(place, pull).await.map_err(|error| call.refused(error))?;
     Ok(write_pulled(&pulled, &call.house.keys, call.house.settings().pull_json_encoding))
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kew_model::{ContentType, Delivery, Limits, Milliseconds, Pull, Pulled};
+use kew_model::{ContentType, Delivery, Limits, MessageId, Milliseconds, Pull, Pulled, Timestamp};
 
 use crate::catalogue::Kind;
 use crate::envelope;
@@ -18,7 +18,17 @@ fields! {
         batch_size: Raw<'a>,
         visibility_timeout_ms: Raw<'a>,
         visibility_timeout: Raw<'a>,
+        wait_time_ms: Raw<'a>,
     }
+}
+
+/// A pull, and for how long it would wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AskedPull {
+    /// What to take.
+    pub pull: Pull,
+    /// How long to wait for messages when there are none, 0–60,000 ms; not at all when absent.
+    pub wait: Milliseconds,
 }
 
 /// How JSON bodies are shown (spec §3.3, setting `pull_json_encoding`).
@@ -35,14 +45,27 @@ pub enum BodyEncoding {
 ///
 /// # Errors
 /// 10026 for anything unreadable or out of range.
-pub fn read_pull(body: &[u8]) -> Result<Pull, Fault> {
+pub fn read_pull(body: &[u8]) -> Result<AskedPull, Fault> {
     let request: Request<'_> = Refusal::OTHER.read_or_default(body)?;
     let reader = Reader::new(Kind::BodyInvalid, Within::Root);
     let batch_size = reader.narrow("batch_size", request.batch_size, Limits::PULL_BATCH)?;
+    let visibility_timeout =
+        visibility_timeout(reader, request.visibility_timeout_ms, request.visibility_timeout)?;
+    let wait = reader.number("wait_time_ms", request.wait_time_ms, Limits::PULL_WAIT_MS)?;
+    let wait = Milliseconds(wait.unwrap_or_default());
+    Ok(AskedPull { pull: Pull { batch_size, visibility_timeout }, wait })
+}
+
+/// A visibility timeout under either of its names; with both, the newer one counts.
+pub(super) fn visibility_timeout(
+    reader: Reader,
+    newer: Option<Raw<'_>>,
+    older: Option<Raw<'_>>,
+) -> Result<Option<Milliseconds>, Fault> {
     let range = Limits::VISIBILITY_TIMEOUT_MS;
-    let older = reader.number("visibility_timeout", request.visibility_timeout, range.clone())?;
-    let newer = reader.number("visibility_timeout_ms", request.visibility_timeout_ms, range)?;
-    Ok(Pull { batch_size, visibility_timeout: newer.or(older).map(Milliseconds) })
+    let older = reader.number("visibility_timeout", older, range.clone())?;
+    let newer = reader.number("visibility_timeout_ms", newer, range)?;
+    Ok(newer.or(older).map(Milliseconds))
 }
 
 /// The answer to a pull.
@@ -74,23 +97,34 @@ fn write_message(
     sealer: &mut Sealer<'_>,
     encoding: BodyEncoding,
 ) {
-    out.extend_from_slice(br#"{"id":""#);
-    out.extend_from_slice(message.id.write_hex(&mut [0; 32]).as_bytes());
-    out.extend_from_slice(br#"","attempts":"#);
-    write_number(out, u64::from(message.attempts));
-    out.extend_from_slice(br#","body":"#);
+    write_beginning(out, message.id, message.attempts);
     write_body(out, message.content_type, body, encoding);
     out.extend_from_slice(br#","lease_id":""#);
     out.extend_from_slice(sealer.seal(message.lease, &mut [0; lease_id::LENGTH]).as_bytes());
-    out.extend_from_slice(br#"","metadata":{"CF-Content-Type":""#);
-    out.extend_from_slice(message.content_type.name().as_bytes());
+    out.push(b'"');
+    write_end(out, message.content_type, message.sent_at);
+}
+
+/// Appends a message up to its body, which follows.
+pub(super) fn write_beginning(out: &mut Vec<u8>, id: MessageId, attempts: u16) {
+    out.extend_from_slice(br#"{"id":""#);
+    out.extend_from_slice(id.write_hex(&mut [0; 32]).as_bytes());
+    out.extend_from_slice(br#"","attempts":"#);
+    write_number(out, u64::from(attempts));
+    out.extend_from_slice(br#","body":"#);
+}
+
+/// Appends what ends a message.
+pub(super) fn write_end(out: &mut Vec<u8>, content_type: ContentType, sent_at: Timestamp) {
+    out.extend_from_slice(br#","metadata":{"CF-Content-Type":""#);
+    out.extend_from_slice(content_type.name().as_bytes());
     out.extend_from_slice(br#"","CF-sourceMessageSource":"http"},"timestamp_ms":"#);
-    write_number(out, message.sent_at.0);
+    write_number(out, sent_at.0);
     out.push(b'}');
 }
 
 /// Appends a body as the JSON string that its type asks for.
-fn write_body(out: &mut Vec<u8>, content_type: ContentType, body: &[u8], encoding: BodyEncoding) {
+pub(super) fn write_body(out: &mut Vec<u8>, content_type: ContentType, body: &[u8], encoding: BodyEncoding) {
     let is_text = match content_type {
         ContentType::Text => true,
         ContentType::Json => encoding == BodyEncoding::Plain,

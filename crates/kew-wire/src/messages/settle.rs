@@ -4,7 +4,6 @@
 //! one, or one that is no string, refuses the whole request.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use kew_model::{AckOutcome, Limits, Retry, RetryOutcome, Seconds, Settled, Settlement};
 use serde_json::value::RawValue;
@@ -13,12 +12,27 @@ use crate::catalogue::Kind;
 use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
-use crate::lease_id::KeyRing;
-use crate::text::{write_number, write_string};
+use crate::keys::KeyRing;
+use crate::messages::{Warnings, write_warnings};
+use crate::text::write_number;
 
 fields! {
     /// What an ack may say.
     struct Request { acks: Option<Vec<Entry<'a>>>, retries: Option<Vec<Entry<'a>>> }
+}
+
+impl<'a> Request<'a> {
+    /// Acks and retries, when they are not too many.
+    pub(super) fn entries(self) -> Result<(Vec<Entry<'a>>, Vec<Entry<'a>>), Fault> {
+        let acks = self.acks.flatten().unwrap_or_default();
+        let retries = self.retries.flatten().unwrap_or_default();
+        let (count, limit) = (acks.len() + retries.len(), Limits::SETTLE_ENTRIES_MAX);
+        if count > limit {
+            let why = format!("acks and retries hold at most {limit} entries together, not {count}");
+            return Err(Fault::new(Kind::BodyInvalid).detailed(why));
+        }
+        Ok((acks, retries))
+    }
 }
 
 fields! {
@@ -46,14 +60,7 @@ pub struct Asked<'a> {
 /// and for more than [`Limits::SETTLE_ENTRIES_MAX`] entries.
 pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, Fault> {
     let request: Request<'a> = Refusal::OTHER.read_or_default(body)?;
-    let acks = request.acks.flatten().unwrap_or_default();
-    let retries = request.retries.flatten().unwrap_or_default();
-    let count = acks.len() + retries.len();
-    if count > Limits::SETTLE_ENTRIES_MAX {
-        let limit = Limits::SETTLE_ENTRIES_MAX;
-        let why = format!("acks and retries hold at most {limit} entries together, not {count}");
-        return Err(Fault::new(Kind::BodyInvalid).detailed(why));
-    }
+    let (acks, retries) = request.entries()?;
     let mut asked = Asked {
         settlement: Settlement {
             acks: Vec::with_capacity(acks.len()),
@@ -65,7 +72,8 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
     };
     let mut opener = keys.opener();
     for (index, entry) in acks.iter().enumerate() {
-        let id = lease_id(Reader::new(Kind::BodyInvalid, Within::Item("acks", index)), entry)?;
+        let id =
+            named(Reader::new(Kind::BodyInvalid, Within::Item("acks", index)), "lease_id", entry.lease_id)?;
         match opener.open(&id) {
             Some(lease) => {
                 asked.settlement.acks.push(lease);
@@ -76,7 +84,7 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
     }
     for (index, entry) in retries.iter().enumerate() {
         let reader = Reader::new(Kind::BodyInvalid, Within::Item("retries", index));
-        let id = lease_id(reader, entry)?;
+        let id = named(reader, "lease_id", entry.lease_id)?;
         let delay = reader.narrow("delay_seconds", entry.delay_seconds, Limits::DELAY_SECONDS)?.map(Seconds);
         match opener.open(&id) {
             Some(lease) => {
@@ -89,41 +97,40 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
     Ok(asked)
 }
 
-fn lease_id<'a>(reader: Reader, entry: &Entry<'a>) -> Result<Cow<'a, str>, Fault> {
-    let shown = entry.lease_id.map_or("nothing", RawValue::get);
+/// The text that names an entry; without one the whole request is refused.
+pub(super) fn named<'a>(reader: Reader, field: &str, raw: Option<Raw<'a>>) -> Result<Cow<'a, str>, Fault> {
+    let shown = raw.map_or("nothing", RawValue::get);
     reader
-        .text("lease_id", entry.lease_id)?
-        .ok_or_else(|| reader.refuse("lease_id", format!("lease_id must be a string, not {shown}")))
+        .text(field, raw)?
+        .ok_or_else(|| reader.refuse(field, format!("{field} must be a string, not {shown}")))
 }
 
 /// The answer to an ack.
 pub fn write_settled(asked: &Asked<'_>, settled: &Settled) -> Vec<u8> {
     let acked = settled.acks.iter().filter(|outcome| outcome.is_counted()).count();
     let retried = settled.retries.iter().filter(|outcome| outcome.is_counted()).count();
+    write_counts(acked, retried, &warnings(asked, settled))
+}
+
+/// Counts and warnings, as an ack and its older relative are answered.
+pub(super) fn write_counts(acked: usize, retried: usize, warnings: &Warnings<'_>) -> Vec<u8> {
     envelope::success(64, |out| {
         out.extend_from_slice(br#"{"ackCount":"#);
         write_number(out, acked as u64);
         out.extend_from_slice(br#","retryCount":"#);
         write_number(out, retried as u64);
-        out.extend_from_slice(br#","warnings":{"#);
-        for (index, (id, text)) in warnings(asked, settled).into_iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write_string(out, id);
-            out.push(b':');
-            write_string(out, text);
-        }
-        out.extend_from_slice(b"}}");
+        out.push(b',');
+        write_warnings(out, warnings);
+        out.push(b'}');
     })
 }
 
 /// One warning for each lease id that has one; the first, when it was named more than once.
-fn warnings<'a>(asked: &'a Asked<'_>, settled: &Settled) -> BTreeMap<&'a str, &'static str> {
-    let unknown = asked.unknown.iter().map(|id| (id, Some("the lease id was not issued by this server")));
+fn warnings<'a>(asked: &'a Asked<'_>, settled: &Settled) -> Warnings<'a> {
+    let unknown = asked.unknown.iter().map(|id| (id, Some(NOT_ISSUED)));
     let acks = asked.acks.iter().zip(settled.acks.iter().map(|outcome| ack_warning(*outcome)));
     let retries = asked.retries.iter().zip(settled.retries.iter().map(|outcome| retry_warning(*outcome)));
-    let mut warnings = BTreeMap::new();
+    let mut warnings = Warnings::new();
     for (id, text) in unknown.chain(acks).chain(retries) {
         if let Some(text) = text {
             warnings.entry(&**id).or_insert(text);
@@ -149,9 +156,14 @@ fn retry_warning(outcome: RetryOutcome) -> Option<&'static str> {
         RetryOutcome::Redelivered => {
             Some("the message has been delivered again since; the newer lease stands")
         }
-        RetryOutcome::Gone => Some("the message is gone and cannot be retried"),
+        RetryOutcome::Gone => Some(GONE),
         RetryOutcome::OtherQueue => Some(OTHER_QUEUE),
     }
 }
 
-const OTHER_QUEUE: &str = "the lease id belongs to another queue";
+/// What is said of a retry of a message that is gone.
+pub(super) const GONE: &str = "the message is gone and cannot be retried";
+/// What is said of a lease id that was not sealed here.
+pub(super) const NOT_ISSUED: &str = "the lease id was not issued by this server";
+/// What is said of a lease of another queue.
+pub(super) const OTHER_QUEUE: &str = "the lease id belongs to another queue";

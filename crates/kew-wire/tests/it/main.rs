@@ -5,10 +5,15 @@
 mod access;
 mod consumers;
 mod documentation;
+mod extend;
 mod identity;
+mod peek;
+mod preview;
 mod pull;
 mod push;
 mod queues;
+mod redrive;
+mod references;
 mod round_trip;
 mod settle;
 mod subscriptions;

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use kew_model::{
-    Backlog, ContentType, Lease, MessageId, Milliseconds, Pull, Pulled, QueueNumber, Sequence, Timestamp,
+    Backlog, ContentType, Lease, MessageId, Milliseconds, Pulled, QueueNumber, Sequence, Timestamp,
 };
 use kew_wire::lease_id::KeyRing;
-use kew_wire::messages::{BodyEncoding, read_pull, write_pulled};
+use kew_wire::messages::{AskedPull, BodyEncoding, read_pull, write_pulled};
 
 use crate::{Fixed, shown, text};
 
@@ -32,13 +32,13 @@ fn body_of(content_type: ContentType, body: &'static [u8], encoding: BodyEncodin
 #[test]
 fn an_absent_body_asks_for_the_defaults() {
     for body in ["", " \n", "{}", r#"{"batch_size":null,"other":1}"#] {
-        assert_eq!(read_pull(body.as_bytes()).unwrap(), Pull::default(), "{body:?}");
+        assert_eq!(read_pull(body.as_bytes()).unwrap(), AskedPull::default(), "{body:?}");
     }
 }
 
 #[test]
 fn both_names_of_the_visibility_timeout_are_milliseconds_and_the_newer_wins() {
-    let asked = |body: &str| read_pull(body.as_bytes()).unwrap().visibility_timeout;
+    let asked = |body: &str| read_pull(body.as_bytes()).unwrap().pull.visibility_timeout;
     assert_eq!(asked(r#"{"visibility_timeout":6000}"#), Some(Milliseconds(6000)));
     assert_eq!(
         asked(r#"{"visibility_timeout_ms":7000,"visibility_timeout":6000}"#),
@@ -46,6 +46,15 @@ fn both_names_of_the_visibility_timeout_are_milliseconds_and_the_newer_wins() {
     );
     assert_eq!(asked(r#"{"visibility_timeout_ms":43200000}"#), Some(Milliseconds(43_200_000)));
     assert_eq!(asked(r#"{"visibility_timeout_ms":0}"#), Some(Milliseconds(0)));
+}
+
+#[test]
+fn a_pull_waits_for_as_long_as_it_says_and_else_not_at_all() {
+    let wait = |body: &str| read_pull(body.as_bytes()).unwrap().wait;
+    assert_eq!(wait(r#"{"batch_size":1}"#), Milliseconds(0));
+    assert_eq!(wait(r#"{"wait_time_ms":null}"#), Milliseconds(0));
+    assert_eq!(wait(r#"{"wait_time_ms":0}"#), Milliseconds(0));
+    assert_eq!(wait(r#"{"wait_time_ms":60000}"#), Milliseconds(60_000));
 }
 
 #[test]
@@ -58,6 +67,9 @@ fn numbers_out_of_range_are_refused_and_never_clamped() {
         ("visibility_timeout_ms", "-1", "0 to 43200000"),
         ("visibility_timeout_ms", "43200001", "0 to 43200000"),
         ("visibility_timeout", "43200001", "0 to 43200000"),
+        ("wait_time_ms", "60001", "0 to 60000"),
+        ("wait_time_ms", "-1", "0 to 60000"),
+        ("wait_time_ms", "0.5", "0 to 60000"),
     ] {
         let refused = shown(read_pull(format!(r#"{{"{field}":{wrong}}}"#).as_bytes()));
         let text = format!("{field} must be a whole number from {range}, not {wrong}");

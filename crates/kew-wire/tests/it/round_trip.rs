@@ -6,9 +6,10 @@ use kew_model::{
 };
 use kew_wire::lease_id::KeyRing;
 use kew_wire::messages::{
-    BodyEncoding, JsonBodies, read_batch, read_pull, read_push, read_settlement, write_pulled,
+    BodyEncoding, JsonBodies, read_batch, read_extend, read_peek, read_preview_settlement, read_pull,
+    read_push, read_references, read_settlement, write_pulled,
 };
-use kew_wire::{access, consumers, queues, subscriptions};
+use kew_wire::{access, consumers, queues, redrive, subscriptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,11 +32,14 @@ fn pulled_of(batch: &PushBatch) -> Value {
 
 /// JSON that is a little wrong: a good request with some bytes changed, or anything at all.
 fn bytes_like_a_request() -> impl Strategy<Value = Vec<u8>> {
-    const GOOD: [&str; 7] = [
+    const GOOD: [&str; 10] = [
         r#"{"body":{"a":[1,"\u00e9"]},"content_type":"json","delay_seconds":60}"#,
         r#"{"messages":[{"body":"x","content_type":"text"},{"body":"AA==","content_type":"bytes"}],"delay_seconds":1}"#,
         r#"{"batch_size":10,"visibility_timeout_ms":1000,"visibility_timeout":1}"#,
         r#"{"acks":[{"lease_id":"x"}],"retries":[{"lease_id":"y","delay_seconds":1}]}"#,
+        r#"{"refs":[{"ref":"x"},{"ref":"\u0079"}]}"#,
+        r#"{"extend":[{"lease_id":"x"}],"visibility_timeout_ms":1000,"wait_time_ms":5}"#,
+        r#"{"destination":"jobs","batch_size":5}"#,
         r#"{"queue_name":"a","settings":{"delivery_delay":1},"jurisdiction":"eu"}"#,
         r#"{"name":"s","source":{"type":"kv"},"destination":{"queue_id":"02020202020202020202020202020202"},"events":["namespace.created"]}"#,
         r#"{"type":"worker","script_name":"s","settings":{"max_concurrency":null},"scopes":["push"],"expires_on":"x"}"#,
@@ -93,6 +97,11 @@ proptest! {
         let _ = read_batch(&bytes, JsonBodies::Any);
         let _ = read_pull(&bytes);
         let _ = read_settlement(&bytes, &keys);
+        let _ = read_peek(&bytes);
+        let _ = read_references(&bytes, &keys, QueueNumber(1));
+        let _ = read_extend(&bytes, &keys);
+        let _ = read_preview_settlement(&bytes, &keys, QueueNumber(1));
+        let _ = redrive::read_redrive(&bytes);
         let _ = queues::read_new_queue(&bytes);
         let _ = queues::read_replacement(&bytes);
         let _ = queues::read_purge(&bytes);

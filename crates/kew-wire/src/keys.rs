@@ -1,0 +1,190 @@
+//! The keys that seal what this server hands out and takes back: lease ids and refs.
+//!
+//! Keys form a ring: the newest seals, all open, so that a key can be changed while leases are out. Each purpose has a
+//! key of its own, made from the file's key under the purpose's name, so that what is sealed for one opens nothing for
+//! another (design §8.10).
+//!
+//! Invariants: a ring is never empty; no text of an error and no debugging output shows a key.
+
+use kew_model::Chance;
+
+/// What sets the MACs of lease ids apart from any other made from the same key; never changes.
+const LEASES: &str = "kew 2026-11 lease id v1";
+/// The same for refs.
+const REFERENCES: &str = "kew 2026-11 message reference v1";
+/// The first line of the key file.
+const HEADER: &str = "kew-keys 1";
+/// Bytes of a MAC.
+pub(crate) const MAC: usize = 16;
+
+/// The keys that seal lease ids and refs.
+///
+/// The text form is kept in a file that only its owner may read; the same text opens the same leases elsewhere, so it
+/// belongs into backups.
+#[derive(Clone)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+}
+
+/// One key of a ring.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: u8,
+    secret: [u8; 32],
+    /// The key of lease ids, made from `secret`.
+    pub(crate) leases: [u8; 32],
+    /// The key of refs, made from `secret`.
+    pub(crate) references: [u8; 32],
+}
+
+/// The text is no key file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRingError {
+    /// The first line is not `kew-keys 1`.
+    #[error("the key file does not begin with \"{HEADER}\": it is damaged or from a newer version")]
+    Header,
+    /// A line is not `ID KEY`, or an id stands twice.
+    #[error("line {0} of the key file is not an unused id from 0 to 255 and 64 hexadecimal digits")]
+    Line(usize),
+    /// There is no key.
+    #[error("the key file holds no key")]
+    Empty,
+}
+
+impl KeyRing {
+    /// A ring with one fresh key.
+    pub fn generate(chance: &dyn Chance) -> Self {
+        let mut secret = [0; 32];
+        chance.fill(&mut secret);
+        Self { keys: vec![Key::new(0, secret)] }
+    }
+
+    /// Adds a fresh key, which seals from now on. The others go on opening; the oldest is dropped when all 256 ids
+    /// are taken.
+    pub fn rotate(&mut self, chance: &dyn Chance) {
+        let mut secret = [0; 32];
+        chance.fill(&mut secret);
+        let newest = self.newest().id;
+        if self.keys.len() > usize::from(u8::MAX) {
+            self.keys.remove(0);
+        }
+        self.keys.push(Key::new(newest.wrapping_add(1), secret));
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]; none shows any of the file's text.
+    pub fn parse(text: &str) -> Result<Self, KeyRingError> {
+        let mut lines = text.lines().enumerate();
+        if lines.next().is_none_or(|(_, line)| line != HEADER) {
+            return Err(KeyRingError::Header);
+        }
+        let mut keys: Vec<Key> = Vec::new();
+        for (index, line) in lines.filter(|(_, line)| !line.is_empty()) {
+            let key = Key::parse(line).filter(|key| keys.iter().all(|other| other.id != key.id));
+            keys.push(key.ok_or(KeyRingError::Line(index + 1))?);
+        }
+        if keys.is_empty() { Err(KeyRingError::Empty) } else { Ok(Self { keys }) }
+    }
+
+    /// The key file's text: a line that names the format, then a line `ID KEY` for each key, the newest last.
+    pub fn format(&self) -> String {
+        let mut text = format!("{HEADER}\n");
+        for key in &self.keys {
+            let hex = blake3::Hash::from_bytes(key.secret).to_hex();
+            text.push_str(&format!("{} {}\n", key.id, hex.as_str()));
+        }
+        text
+    }
+
+    /// The key that an id in a sealed text names.
+    pub(crate) fn find(&self, id: u8) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The key that seals.
+    pub(crate) fn newest(&self) -> &Key {
+        self.keys.last().expect("a ring is made with a key, and none is taken from it but for a newer")
+    }
+}
+
+impl core::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "KeyRing({} keys, …)", self.keys.len())
+    }
+}
+
+impl Key {
+    fn new(id: u8, secret: [u8; 32]) -> Self {
+        let leases = blake3::derive_key(LEASES, &secret);
+        let references = blake3::derive_key(REFERENCES, &secret);
+        Self { id, secret, leases, references }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (id, secret) = line.split_once(' ')?;
+        let secret = blake3::Hash::from_hex(secret).ok()?;
+        Some(Self::new(id.parse().ok()?, *secret.as_bytes()))
+    }
+}
+
+/// Whether two MACs are the same; how long that takes to tell does not depend on where they differ.
+pub(crate) fn is_same_mac(one: &[u8; MAC], other: &[u8; MAC]) -> bool {
+    let padded = |mac: &[u8; MAC]| {
+        let mut bytes = [0; 32];
+        bytes[..MAC].copy_from_slice(mac);
+        blake3::Hash::from_bytes(bytes)
+    };
+    padded(one) == padded(other)
+}
+
+/// `N` bytes from `start`.
+///
+/// # Panics
+/// When there are fewer.
+pub(crate) fn part<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
+    let mut part = [0; N];
+    part.copy_from_slice(&bytes[start..start + N]);
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(u8);
+
+    impl Chance for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn a_ring_can_be_changed_more_often_than_there_are_ids() {
+        let mut ring = KeyRing::generate(&Fixed(1));
+        for round in 0..=255_u8 {
+            ring.rotate(&Fixed(round));
+        }
+        assert_eq!(ring.keys.len(), 256);
+        let read = KeyRing::parse(&ring.format()).unwrap();
+        assert_eq!((read.newest().id, read.newest().secret), (0, [255; 32]));
+    }
+
+    #[test]
+    fn damaged_key_files_are_refused_without_showing_keys() {
+        let key = "ab".repeat(32);
+        assert_eq!(KeyRing::parse("").unwrap_err(), KeyRingError::Header);
+        assert_eq!(KeyRing::parse("kew-keys 2\n").unwrap_err(), KeyRingError::Header);
+        assert_eq!(KeyRing::parse("kew-keys 1\n").unwrap_err(), KeyRingError::Empty);
+        for line in
+            [format!("256 {key}"), format!("0 {}", &key[1..]), key.clone(), format!("0 {key}\n0 {key}")]
+        {
+            let error = KeyRing::parse(&format!("kew-keys 1\n{line}\n")).unwrap_err();
+            assert!(matches!(error, KeyRingError::Line(2 | 3)), "{line}");
+            assert!(!error.to_string().contains("abab"));
+        }
+        assert!(!format!("{:?}", KeyRing::generate(&Fixed(0xab))).contains("abab"));
+    }
+}
