@@ -2,7 +2,7 @@
 //!
 //! Python packages go to `.tools/`, node packages to `node_modules` beside their suite: both inside the working tree,
 //! both pinned with hashes by a committed lock file, whose text is kept beside what it installed. So a second run
-//! installs nothing, and a changed lock file installs anew. Programs of the system (strace, curl) come from the system's
+//! installs nothing, and a changed lock file installs anew. Programs of the system (strace, curl, c++) come from the system's
 //! package manager, in its version, and only when they are missing.
 
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use anyhow::{Context, bail, ensure};
 use crate::program::{self, Program};
 use crate::{say, workspace};
 
-/// Programs of the system that tests start, and the packages that hold them.
-const SYSTEM: [(&str, &str); 2] = [("curl", "curl"), ("strace", "strace")];
+/// Programs of the system that tests start, and the packages that hold them. The search for bad input compiles C++.
+const SYSTEM: [(&str, &str); 3] = [("curl", "curl"), ("strace", "strace"), ("c++", "g++")];
 /// Suites that run on node.
 const NODE_SUITES: [&str; 2] = ["typescript", "wrangler"];
 /// The oldest releases that the official clients run on.

@@ -5,10 +5,12 @@
 
 mod bench;
 mod codegen;
+mod fuzz;
 mod install;
 mod program;
 mod rings;
 mod say;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -20,9 +22,10 @@ use anyhow::bail;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test      install what the tests need, then run everything: format, lints, tidy, tests, docs, official clients
+  test      install what the tests need, then run everything: format, lints, tidy, tests, fuzz, docs, official clients
   ci        the same
   tidy      check the rules of the house that no compiler knows
+  soak      the searches of the tests, for hours: soak [--hours N | --minutes N] [PART]
   bench     measure Kew against its ceilings (arguments go to bench/run)
   codegen   write docs/errors.md anew";
 
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> anyhow::Result<()> {
     let Some((command, rest)) = arguments.split_first() else { bail!("{USAGE}") };
-    if command != "bench" && !rest.is_empty() {
+    if !["bench", "soak"].contains(&command.as_str()) && !rest.is_empty() {
         bail!("{command} takes no arguments\n\n{USAGE}");
     }
     match command.as_str() {
@@ -47,6 +50,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "tidy" => tidy::run(),
         "bench" => bench::run(rest),
         "codegen" => codegen::run(),
+        "soak" => soak::run(rest),
         _ => bail!("there is no command {command}\n\n{USAGE}"),
     }
 }

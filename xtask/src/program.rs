@@ -3,9 +3,10 @@
 //! Commands are lists of words; no shell reads them.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
@@ -73,6 +74,16 @@ impl Program {
         let is_good = status.success() && passed > 0 && failed == 0;
         ensure!(is_good, "{self}: {status}; {passed} passed, {failed} failed");
         Ok(count)
+    }
+
+    /// Runs it and keeps all that it prints in a file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn log(&self, file: File) -> anyhow::Result<ExitStatus> {
+        let errors = file.try_clone().context("cannot write a log twice")?;
+        let status = self.command()?.stdout(file).stderr(errors).status();
+        status.with_context(|| format!("cannot start {self}"))
     }
 
     fn command(&self) -> anyhow::Result<Command> {

@@ -104,7 +104,7 @@ impl Rings {
 }
 
 /// A time as minutes and seconds.
-fn clock(time: Duration) -> String {
+pub(crate) fn clock(time: Duration) -> String {
     format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::program::Program;
 use crate::rings::{Count, Rings};
 use crate::workspace::{self, Workspace};
-use crate::{install, tidy};
+use crate::{fuzz, install, tidy};
 
 /// Installs what is missing and runs every ring.
 ///
@@ -22,6 +22,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     });
     rings.run("tidy", || tidy::run().map(|()| Count::default()));
     rings.run("tests", || Program::new(&["cargo", "test", "--workspace", "--no-fail-fast"]).count());
+    rings.run("bad input: corpus", fuzz::replay);
+    rings.run("bad input: search", search);
     rings.run("documentation", || {
         let doc = Program::new(&["cargo", "doc", "--workspace", "--no-deps"]);
         silent(&doc.variable("RUSTDOCFLAGS", "-D warnings"))
@@ -37,6 +39,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn silent(program: &Program) -> anyhow::Result<Count> {
     program.run().map(|()| Count::default())
+}
+
+/// Searches every target for a moment; each is a test that passed.
+fn search() -> anyhow::Result<Count> {
+    let program = fuzz::build()?;
+    fuzz::search(&program, fuzz::RING)?;
+    Ok(Count { passed: fuzz::targets()?.len() as u64, failed: 0 })
 }
 
 /// The suite against the Python SDK.
