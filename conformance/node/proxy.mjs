@@ -4,7 +4,7 @@ import { createServer, request } from "node:http";
 import { once } from "node:events";
 
 export class Proxy {
-  /** What arrived, in order: method, path, the client's own count of retries, and the server's status. */
+  /** What arrived, in order: method, path, headers, body, the client's own count of retries, and the server's status. */
   requests = [];
   #lost = 0;
   #hidden = [];
@@ -37,9 +37,11 @@ export class Proxy {
   #forward(url, asked, answer) {
     const { method, url: path } = asked;
     const { host, connection, ...headers } = asked.headers;
+    let body = "";
+    asked.setEncoding("utf8").on("data", (text) => (body += text));
     const forwarded = request(`${url}${path}`, { method, headers, agent: false }, (got) => {
       const retry = Number(headers["x-stainless-retry-count"] ?? 0);
-      this.requests.push({ method, path, retry, status: got.statusCode });
+      this.requests.push({ method, path, headers, body, retry, status: got.statusCode });
       if (this.#lost > 0) {
         this.#lost -= 1;
         got.resume();

@@ -1,66 +1,91 @@
-// `wrangler queues`, unmodified: create, list, info, delete.
+// `wrangler queues` but for consumers and subscriptions: what it prints, and exactly what it asks.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-import { Kew, PATIENCE_MILLISECONDS, environment } from "../../node/kew.mjs";
+import { QUEUE } from "../../node/kew.mjs";
+import { find, hasRow, house } from "../house.mjs";
 
-const WRANGLER = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
-let kew, settings;
+house("queues", (scene) => {
+  scene("list", async (stage) => {
+    const table = await stage.succeeds("list", [["GET", "/queues?page=1"]]);
+    const { created_on, modified_on } = await stage.ask("GET", `/queues/${QUEUE}`);
+    hasRow(table, [QUEUE, "jobs", created_on, modified_on, "0", "1"]);
+  });
 
-before(async () => {
-  kew = await Kew.dev();
-  settings = await kew.settings();
-});
-after(() => kew.stop());
+  scene("list_page", async (stage) => {
+    const printed = await stage.succeeds("list --page 7", [["GET", "/queues?page=7"]]);
+    assert.ok(!printed.includes("jobs"), "a page past the end is empty");
+  });
 
-/** Runs a command in the server's folder and returns what it prints and how it ends. */
-async function wrangler(...command) {
-  const env = {
-    ...environment(),
-    ...settings,
-    // Nothing but the server is asked: no telemetry, no look for a newer release, no settings of this machine's user.
-    WRANGLER_SEND_METRICS: "false",
-    WRANGLER_HIDE_BANNER: "true",
-    WRANGLER_LOG_PATH: kew.folder,
-    XDG_CONFIG_HOME: kew.folder,
-    HOME: kew.folder,
-    CI: "1",
-    NO_COLOR: "1",
-  };
-  const options = { env, cwd: kew.folder, timeout: PATIENCE_MILLISECONDS };
-  const done = promisify(execFile)(process.execPath, [WRANGLER, "queues", ...command], options);
-  return done.then(
-    ({ stdout, stderr }) => ({ text: stdout + stderr, status: 0 }),
-    (error) => ({ text: `${error.stdout}${error.stderr}`, status: error.code }),
-  );
-}
+  scene("create", async (stage, name) => {
+    const printed = await stage.succeeds(`create ${name}`, [["POST", "/queues", { queue_name: name }]]);
+    assert.match(printed, /✅ Created queue 'create'/);
+    const [queue] = await stage.ask("GET", `/queues?name=${name}`);
+    const settings = { delivery_delay: 0, delivery_paused: false, message_retention_period: 345_600 };
+    assert.deepEqual(queue.settings, settings);
+  });
 
-test("wrangler_queues", async () => {
-  const created = await wrangler("create", "mail");
-  assert.equal(created.status, 0, created.text);
+  scene("create_with_settings", async (stage, name) => {
+    const settings = { delivery_delay: 5, message_retention_period: 3600 };
+    const flags = "--delivery-delay-secs 5 --message-retention-period-secs 3600";
+    await stage.succeeds(`create ${name} ${flags}`, [["POST", "/queues", { queue_name: name, settings }]]);
+    const [queue] = await stage.ask("GET", `/queues?name=${name}`);
+    assert.deepEqual(queue.settings, { ...settings, delivery_paused: false });
+  });
 
-  const listed = await wrangler("list");
-  assert.equal(listed.status, 0, listed.text);
-  for (const name of ["jobs", "mail"]) assert.match(listed.text, new RegExp(`│ ${name}\\s+│`));
+  scene("info", async (stage) => {
+    const printed = await stage.succeeds("info jobs", [find("jobs")]);
+    const { created_on, modified_on } = await stage.ask("GET", `/queues/${QUEUE}`);
+    for (const line of [
+      "Queue Name: jobs",
+      `Queue ID: ${QUEUE}`,
+      `Created On: ${created_on}`,
+      `Last Modified: ${modified_on}`,
+      "Number of Producers: 0",
+      "Number of Consumers: 1",
+      "Consumers: HTTP Pull Consumer.",
+    ])
+      assert.ok(printed.split("\n").includes(line), `${line}:\n${printed}`);
+  });
 
-  const shown = await wrangler("info", "jobs");
-  assert.equal(shown.status, 0, shown.text);
-  assert.ok(shown.text.includes(settings.KEW_QUEUE_ID_JOBS), shown.text);
-  assert.match(shown.text, /Number of Consumers: 1/);
+  scene("update", async (stage, name) => {
+    const { queue_id } = await stage.ask("POST", "/queues", {
+      queue_name: name,
+      settings: { delivery_delay: 5, message_retention_period: 3600 },
+    });
+    const settings = { delivery_delay: 7, message_retention_period: 3600 };
+    const patch = ["PATCH", `/queues/${queue_id}`, { queue_name: name, settings }];
+    const printed = await stage.succeeds(`update ${name} --delivery-delay-secs 7`, [find(name), patch]);
+    assert.equal(printed, `Updating queue ${name}.\nUpdated queue ${name}.\n`);
+    assert.deepEqual((await stage.ask("GET", `/queues/${queue_id}`)).settings, { ...settings, delivery_paused: false });
+  });
 
-  const deleted = await wrangler("delete", "mail");
-  assert.equal(deleted.status, 0, deleted.text);
-  const gone = await wrangler("info", "mail");
-  assert.notEqual(gone.status, 0);
-  assert.match(gone.text, /Queue "mail" does not exist/);
-});
+  scene("pause_and_resume", async (stage, name) => {
+    const { queue_id } = await stage.ask("POST", "/queues", { queue_name: name, settings: { delivery_delay: 5 } });
+    const kept = { delivery_delay: 5, message_retention_period: 345_600 };
+    for (const [command, delivery_paused, printed] of [
+      ["pause-delivery", true, `Pausing message delivery for queue ${name}.\nPaused message delivery for queue ${name}.\n`],
+      ["resume-delivery", false, `Resuming message delivery for queue ${name}.\nResumed message delivery for queue ${name}.\n`],
+    ]) {
+      const patch = ["PATCH", `/queues/${queue_id}`, { queue_name: name, settings: { delivery_paused } }];
+      assert.equal(await stage.succeeds(`${command} ${name}`, [find(name), patch]), printed);
+      const { settings } = await stage.ask("GET", `/queues/${queue_id}`);
+      assert.deepEqual(settings, { ...kept, delivery_paused }, "the other settings stay");
+    }
+  });
 
-test("wrangler_name_taken", async () => {
-  const refused = await wrangler("create", "jobs");
-  assert.notEqual(refused.status, 0);
-  assert.match(refused.text, /\[code: 11009\]/);
+  scene("purge", async (stage, name) => {
+    const { queue_id } = await stage.ask("POST", "/queues", { queue_name: name });
+    await stage.ask("POST", `/queues/${queue_id}/messages`, { body: "x", content_type: "text" });
+    const purge = ["POST", `/queues/${queue_id}/purge`, { delete_messages_permanently: true }];
+    assert.equal(await stage.succeeds(`purge ${name} --force`, [find(name), purge]), `Purged Queue '${name}'\n`);
+    assert.equal((await stage.ask("GET", `/queues/${queue_id}/metrics`)).backlog_count, 0);
+  });
+
+  scene("delete", async (stage, name) => {
+    const { queue_id } = await stage.ask("POST", "/queues", { queue_name: name });
+    const printed = await stage.succeeds(`delete ${name}`, [find(name), ["DELETE", `/queues/${queue_id}`]]);
+    assert.equal(printed, `Deleting queue ${name}.\nDeleted queue ${name}.\n`);
+    assert.deepEqual(await stage.ask("GET", `/queues?name=${name}`), []);
+  });
 });
