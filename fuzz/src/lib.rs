@@ -5,8 +5,8 @@
 //! mean to an independent reader, what is refused names a row of the table that this door may name and points at a
 //! place that is in the request ([`refusal`]), and what opens was sealed here.
 //!
-//! * [`messages`], [`control`] and [`admin`]: each request body, by the function of `kew-wire` that reads it;
-//! * [`texts`]: lease ids, credentials, moments, key files;
+//! * [`messages`], [`sealed`], [`control`] and [`admin`]: each request body, by the function of `kew-wire` that reads it;
+//! * [`texts`]: lease ids, refs, credentials, moments, key files;
 //! * [`connection`]: bytes as they come over a socket, and the query of a list, put to a whole server.
 //!
 //! Whether reading takes time in proportion to the input is seen by stretching: one input in 64 is blown up to
@@ -19,6 +19,7 @@ pub mod control;
 pub mod messages;
 pub mod refusal;
 mod request;
+pub mod sealed;
 mod stretch;
 pub mod texts;
 
@@ -41,7 +42,13 @@ pub const TARGETS: &[Target] = &[
     reader("read_push", messages::push),
     reader("read_batch", messages::batch),
     reader("read_pull", messages::pull),
-    reader("read_settlement", messages::settlement),
+    reader("read_peek", messages::peek),
+    reader("read_redrive", messages::redrive),
+    reader("idempotency", messages::idempotency_key),
+    reader("read_settlement", sealed::settlement),
+    reader("read_extend", sealed::extend),
+    reader("read_references", sealed::references),
+    reader("read_preview_settlement", sealed::preview_settlement),
     reader("read_new_queue", control::new_queue),
     reader("read_change", control::change),
     reader("read_replacement", control::replacement),
@@ -51,8 +58,8 @@ pub const TARGETS: &[Target] = &[
     reader("read_subscription_change", control::subscription_change),
     reader("read_new_account", admin::new_account),
     reader("read_new_token", admin::new_token),
-    reader("lease_id", texts::lease_id),
-    short("altered_lease_id", texts::altered_lease_id),
+    reader("sealed_text", texts::sealed_text),
+    short("altered_text", texts::altered_text),
     reader("credential", texts::credential),
     reader("moment", texts::moment),
     reader("key_file", texts::key_file),

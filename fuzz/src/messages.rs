@@ -1,19 +1,17 @@
-//! The bodies of the message calls: push, batch push, pull, ack.
-
-use std::collections::BTreeSet;
+//! The bodies of calls that put messages in and take them out: push, batch push, pull, peek, redrive, and the key of an
+//! idempotent push.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kew_model::{AckOutcome, ContentType, Limits, NewMessage, PushBatch, RetryOutcome, Seconds, Settled};
+use kew_model::{ContentType, Limits, NewMessage, PushBatch, Seconds};
 use kew_wire::Kind::{
-    BatchCount, BatchDelayInvalid, BatchTooLarge, BodyInvalid, JsonInvalid, JsonMalformed,
-    MessageMetadataInvalid, MessageTooLarge,
+    BatchCount, BatchDelayInvalid, BatchTooLarge, BodyInvalid, IdempotencyKeyInvalid, JsonInvalid,
+    JsonMalformed, MessageMetadataInvalid, MessageTooLarge,
 };
-use kew_wire::messages::{JsonBodies, read_batch, read_pull, read_push, read_settlement, write_settled};
-use serde_json::Value;
+use kew_wire::messages::{JsonBodies, Pushing, idempotency, read_batch, read_peek, read_pull, read_push};
+use kew_wire::redrive::read_redrive;
 
 use crate::request::{self, Door};
-use crate::texts::{genuine, key_ring};
 
 const PUSH: Door = Door {
     kinds: &[JsonMalformed, JsonInvalid, MessageMetadataInvalid, MessageTooLarge],
@@ -99,52 +97,55 @@ fn check_delay(delay: Option<Seconds>) {
     assert!(delay.is_none_or(|Seconds(delay)| Limits::DELAY_SECONDS.contains(&u64::from(delay))));
 }
 
-/// A pull: a batch size and a visibility timeout in their ranges.
+/// A pull: a batch size, a visibility timeout and a wait in their ranges.
 ///
 /// # Panics
 /// When a property is broken.
 pub fn pull(input: &[u8]) {
-    let Some((pull, _)) = OTHER.judge(input, read_pull(input)) else { return };
-    assert!(pull.batch_size.is_none_or(|size| Limits::PULL_BATCH.contains(&u64::from(size))));
-    let timeout = pull.visibility_timeout;
+    let Some((asked, _)) = OTHER.judge(input, read_pull(input)) else { return };
+    assert!(asked.pull.batch_size.is_none_or(|size| Limits::PULL_BATCH.contains(&u64::from(size))));
+    let timeout = asked.pull.visibility_timeout;
     assert!(timeout.is_none_or(|timeout| Limits::VISIBILITY_TIMEOUT_MS.contains(&timeout.0)));
+    assert!(Limits::PULL_WAIT_MS.contains(&asked.wait.0));
 }
 
-/// An ack: only leases whose very text was sealed here, at most a thousand entries, and an answer that counts them.
+/// A peek: a batch size in its range.
 ///
 /// # Panics
 /// When a property is broken.
-pub fn settlement(input: &[u8]) {
-    let keys = key_ring();
-    let Some((asked, text)) = OTHER.judge(input, read_settlement(input, &keys)) else { return };
-    let (acks, retries) = (named(text, "acks"), named(text, "retries"));
-    assert!(acks.len() + retries.len() <= Limits::SETTLE_ENTRIES_MAX);
-    let settlement = &asked.settlement;
-    for lease in &settlement.acks {
-        assert!(genuine(*lease).iter().any(|id| acks.contains(id)), "a lease is acked that was not named");
-    }
-    for retry in &settlement.retries {
-        assert!(
-            genuine(retry.lease).iter().any(|id| retries.contains(id)),
-            "a lease is retried that was not named"
-        );
-        check_delay(retry.delay);
-    }
-    let settled = Settled {
-        acks: vec![AckOutcome::Exhausted; settlement.acks.len()],
-        retries: vec![RetryOutcome::Gone; settlement.retries.len()],
-    };
-    let answer: Value = serde_json::from_slice(&write_settled(&asked, &settled)).expect("an answer is JSON");
-    let result = &answer["result"];
-    assert_eq!(result["ackCount"], settlement.acks.len());
-    assert_eq!(result["retryCount"], 0);
-    let warned: BTreeSet<&String> = acks.iter().chain(&retries).collect();
-    assert_eq!(result["warnings"].as_object().map(|warnings| warnings.len()), Some(warned.len()));
+pub fn peek(input: &[u8]) {
+    let Some((peek, _)) = OTHER.judge(input, read_peek(input)) else { return };
+    assert!(peek.batch_size.is_none_or(|size| Limits::PULL_BATCH.contains(&u64::from(size))));
 }
 
-/// The lease ids in a list of entries.
-fn named(text: &str, list: &str) -> Vec<String> {
-    let entries = request::items_at(text, &format!("/{list}"));
-    let ids = entries.iter().map(|entry| request::string(entry, "/lease_id"));
-    ids.map(|id| id.expect("an entry names a lease")).collect()
+/// A redrive: a batch size in its range, and the destination that was sent.
+///
+/// # Panics
+/// When a property is broken.
+pub fn redrive(input: &[u8]) {
+    let Some((asked, text)) = OTHER.judge(input, read_redrive(input)) else { return };
+    assert!((1..=Limits::REDRIVE_BATCH_MAX).contains(&asked.batch_size));
+    let sent = request::given(text, "/destination").and_then(|_| request::string(text, "/destination"));
+    assert_eq!(asked.destination.as_deref(), sent.as_deref());
+}
+
+/// The key of an idempotent push, before a zero byte, and the body after it: keys that are taken are short and visible,
+/// and the call, the key and the body each make a difference.
+///
+/// # Panics
+/// When a property is broken.
+pub fn idempotency_key(input: &[u8]) {
+    let mut parts = input.splitn(2, |byte| *byte == 0);
+    let (key, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match idempotency(key, Pushing::Message, body) {
+        Ok(name) => {
+            assert!((1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic));
+            assert_eq!(idempotency(key, Pushing::Message, body), Ok(name));
+            let batch = idempotency(key, Pushing::Batch, body).expect("the same key");
+            assert!(batch.key == name.key && batch.content != name.content);
+            let other = idempotency(key, Pushing::Message, &[body, b" "].concat()).expect("the same key");
+            assert!(other.key == name.key && other.content != name.content);
+        }
+        Err(fault) => assert_eq!(fault.kind(), IdempotencyKeyInvalid),
+    }
 }
