@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use kew_embedded::{Embedded, Options};
 use kew_journal::{Loss, Lsn, Mutant, SimDisk};
+use kew_model::Clock;
 use kew_testkit::ManualClock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::workload::{Temper, Workload, is_body, open};
+use crate::workload::{Done, Once, Temper, Workload, is_body, open};
 
 /// The states that a run went through, by the frame that led there.
 type Course = BTreeMap<Lsn, u64>;
@@ -26,7 +27,18 @@ struct Ran {
     /// The kinds of record that it wrote.
     kinds: BTreeSet<u8>,
     answered: Lsn,
+    /// The latest pushes under an idempotency key.
+    onces: Vec<Once>,
+    done: Done,
     clock: Arc<ManualClock>,
+}
+
+impl Ran {
+    /// A run that came to nothing.
+    fn nothing(clock: Arc<ManualClock>) -> Self {
+        let (course, kinds, answered) = (Course::new(), BTreeSet::new(), Lsn::NONE);
+        Self { course, kinds, answered, onces: Vec::new(), done: Done::default(), clock }
+    }
 }
 
 fn options(mutant: Option<Mutant>) -> Options {
@@ -65,19 +77,20 @@ fn recover(
     Ok((store, lsn))
 }
 
-/// Every way in which the machine may go on from a stopped process.
-fn judge(
-    stopped: &SimDisk,
-    clock: &Arc<ManualClock>,
-    course: &Course,
-    answered: Lsn,
-    seed: u64,
-) -> Result<u64, String> {
+/// What clients do who do not know what became of their pushes.
+fn repeat(store: &Embedded, ran: &Ran) -> Result<(), String> {
+    ran.onces.iter().try_for_each(|once| once.repeat_after_crash(store, ran.clock.now()))
+}
+
+/// Every way in which the machine may go on from a stopped process; `course` is that of a run that was not stopped.
+fn judge(stopped: &SimDisk, ran: &Ran, course: &Course, seed: u64) -> Result<u64, String> {
+    let Ran { clock, answered, .. } = ran;
     let mut crashes = 0;
     for loss in [Loss::Everything, Loss::Nothing, Loss::Torn, Loss::Random] {
         let disk = stopped.fork(seed);
         disk.power_cut(loss);
-        recover(&disk, clock, course, answered)
+        recover(&disk, clock, course, *answered)
+            .and_then(|(store, _)| repeat(&store, ran))
             .map_err(|text| format!("after a cut with {loss:?} lost: {text}"))?;
         crashes += 1;
     }
@@ -85,10 +98,10 @@ fn judge(
         let disk = stopped.fork(seed);
         disk.kill();
         let (store, served) =
-            recover(&disk, clock, course, answered).map_err(|text| format!("after a kill: {text}"))?;
+            recover(&disk, clock, course, *answered).map_err(|text| format!("after a kill: {text}"))?;
         disk.power_cut(loss);
         drop(store);
-        let again = recover(&disk, clock, course, served);
+        let again = recover(&disk, clock, course, served).and_then(|(store, _)| repeat(&store, ran));
         again.map_err(|text| format!("after a kill and a cut with {loss:?} lost: {text}"))?;
         crashes += 2;
     }
@@ -98,9 +111,7 @@ fn judge(
 /// Runs the workload on a disk that may stop.
 fn run(disk: &SimDisk, seed: u64, verbs: usize, temper: Temper, mutant: Option<Mutant>) -> Ran {
     let clock = Arc::new(ManualClock::default());
-    let Ok(store) = open(disk, &options(mutant), &clock, seed) else {
-        return Ran { course: Course::new(), kinds: BTreeSet::new(), answered: Lsn::NONE, clock };
-    };
+    let Ok(store) = open(disk, &options(mutant), &clock, seed) else { return Ran::nothing(clock) };
     let trace = store.inspect().start_trace();
     let mut workload = Workload::new(store, Arc::clone(&clock), seed, temper);
     let mut ended = workload.prepare();
@@ -110,7 +121,8 @@ fn run(disk: &SimDisk, seed: u64, verbs: usize, temper: Temper, mutant: Option<M
         }
         ended = workload.step();
     }
-    Ran { course: trace.digests(), kinds: trace.kinds(), answered: workload.answered, clock }
+    let Workload { answered, onces, done, .. } = workload;
+    Ran { course: trace.digests(), kinds: trace.kinds(), answered, onces, done, clock }
 }
 
 /// A workload with everything in it.
@@ -120,10 +132,11 @@ const RICH: Temper = Temper { body_bytes: 900, bodies_vary: true, batch: 6, push
 fn a_run_of_600_requests_survives_a_stop_at_every_step() {
     // Given a run through every kind of record, over segments that were recycled
     let whole = SimDisk::new(1);
-    let Ran { course, kinds, .. } = run(&whole, 5, 600, RICH, None);
+    let Ran { course, kinds, done, .. } = run(&whole, 5, 600, RICH, None);
     let steps = whole.steps();
     assert!(course.len() > 450 && steps > 1_000, "{} frames in {steps} steps", course.len());
-    assert_eq!(kinds, (1..=15).collect(), "a kind of record is missing");
+    assert_eq!(kinds, (1..=18).collect(), "a kind of record is missing");
+    assert!(done.peeked > 0 && done.redriven > 0 && done.repeated > 0, "{done:?}");
     let names = whole.file_names();
     let segments = || names.iter().filter_map(|name| name.strip_prefix("log/")?.strip_suffix(".seg"));
     let newest = segments().filter_map(|id| u64::from_str_radix(id, 16).ok()).max();
@@ -134,10 +147,9 @@ fn a_run_of_600_requests_survives_a_stop_at_every_step() {
     for step in 1..=steps {
         let disk = SimDisk::new(1);
         disk.stop_at(step);
-        let Ran { answered, clock, .. } = run(&disk, 5, 600, RICH, None);
+        let ran = run(&disk, 5, 600, RICH, None);
         assert!(disk.is_stopped(), "the run repeats itself up to step {step}");
-        crashes += judge(&disk, &clock, &course, answered, step)
-            .unwrap_or_else(|text| panic!("step {step}: {text}"));
+        crashes += judge(&disk, &ran, &course, step).unwrap_or_else(|text| panic!("step {step}: {text}"));
     }
     println!("{steps} steps, {crashes} crashes");
 }
@@ -149,8 +161,8 @@ fn crash_at_random(seed: u64, mutant: Option<Mutant>) -> Result<u64, String> {
     let disk = SimDisk::new(seed);
     let verbs = random.random_range(5..60);
     disk.stop_at(random.random_range(10..200));
-    let Ran { course, answered, clock, .. } = run(&disk, seed, verbs, temper, mutant);
-    judge(&disk, &clock, &course, answered, seed).map_err(|text| format!("seed {seed}: {text}"))
+    let ran = run(&disk, seed, verbs, temper, mutant);
+    judge(&disk, &ran, &ran.course, seed).map_err(|text| format!("seed {seed}: {text}"))
 }
 
 #[test]

@@ -2,18 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod once;
+mod rarer;
+
 use std::sync::Arc;
 
 use kew_embedded::{Embedded, OpenError, Options};
 use kew_journal::{Lsn, SimDisk};
 use kew_model::{
-    AccountId, Broker, ConsumerKind, ContentType, Error, Extend, Lease, Milliseconds, NewConsumer, NewQueue,
-    NewToken, Place, Pull, PullSettings, PushBatch, QueueChange, QueuePattern, QueueSettings, Retry, Scope,
-    Seconds, SecretHash, Sequence, Settlement, TokenId,
+    AccountId, Broker, ConsumerKind, ContentType, Error, Lease, Milliseconds, NewConsumer, NewQueue, Place,
+    Pull, PullSettings, PushBatch, QueueSettings, Retry, Seconds, Settlement, SubscriptionId, TokenId,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+pub(crate) use once::Once;
 
 const ACCOUNT: AccountId = AccountId([7; 16]);
 
@@ -52,8 +56,21 @@ pub(crate) struct Workload {
     leases: Vec<(Place, Lease)>,
     pushed: u64,
     tokens: Vec<TokenId>,
+    subscriptions: Vec<SubscriptionId>,
+    /// Pushes under an idempotency key, the latest last.
+    pub(crate) onces: Vec<Once>,
+    /// What a run must lead through, and no record tells.
+    pub(crate) done: Done,
     /// The newest frame that an answer has shown.
     pub(crate) answered: Lsn,
+}
+
+/// How many messages were shown by peeks, moved by redrives, and pushed again in vain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Done {
+    pub(crate) peeked: u64,
+    pub(crate) redriven: u64,
+    pub(crate) repeated: u64,
 }
 
 pub(crate) fn open(
@@ -84,6 +101,9 @@ impl Workload {
             leases: Vec::new(),
             pushed: 0,
             tokens: Vec::new(),
+            subscriptions: Vec::new(),
+            onces: Vec::new(),
+            done: Done::default(),
             answered: Lsn::NONE,
         }
     }
@@ -154,7 +174,7 @@ impl Workload {
     pub(crate) fn step(&mut self) -> Result<(), Stopped> {
         let Some(place) = self.place() else { return self.prepare() };
         if self.random.random_range(0..10) < self.temper.pushes {
-            return self.push(place);
+            return if self.random.random_bool(0.2) { self.push_once(place) } else { self.push(place) };
         }
         if self.random.random_range(0..10) < self.temper.common {
             return match self.random.random_range(0..5) {
@@ -225,69 +245,6 @@ impl Workload {
         self.note(answer)?;
         if self.random.random_bool(0.3) {
             self.store.inspect().idle();
-        }
-        Ok(())
-    }
-
-    fn rarer(&mut self, place: Place) -> Result<(), Stopped> {
-        match self.random.random_range(0..10) {
-            0 => {
-                let messages = (0..3).map(|_| Sequence(self.random.random_range(1..200))).collect();
-                let answer = wait(self.store.discard(place, messages));
-                self.note(answer)?;
-            }
-            1 | 2 => {
-                let leases = self.leases.iter().rev().filter(|(of, _)| *of == place).take(3);
-                let leases = leases.map(|(_, lease)| *lease).collect();
-                let visibility_timeout = Some(Milliseconds(self.random.random_range(0..60_000)));
-                let answer = wait(self.store.extend(place, Extend { leases, visibility_timeout }));
-                self.note(answer)?;
-            }
-            3 => {
-                let answer = wait(self.store.purge(place));
-                self.note(answer)?;
-            }
-            4 | 5 => {
-                let change = QueueChange {
-                    delivery_delay: Some(Seconds(self.random.random_range(0..3))),
-                    ..QueueChange::default()
-                };
-                let answer = wait(self.store.update_queue(place, change));
-                self.note(answer)?;
-            }
-            6 => {
-                let answer = wait(self.store.delete_queue(place));
-                self.note(answer)?;
-                self.leases.retain(|(of, _)| *of != place);
-            }
-            7 => self.prepare()?,
-            8 => self.grant()?,
-            _ => self.revoke()?,
-        }
-        Ok(())
-    }
-
-    fn grant(&mut self) -> Result<(), Stopped> {
-        let id = TokenId(self.random.random());
-        let token = NewToken {
-            id,
-            name: "one".to_owned(),
-            hash: SecretHash([1; 32]),
-            email: None,
-            scopes: [Scope::Push].into_iter().collect(),
-            queues: QueuePattern::All,
-            expires_on: None,
-        };
-        let answer = wait(self.store.create_token(ACCOUNT, token));
-        self.note(answer)?;
-        self.tokens.push(id);
-        Ok(())
-    }
-
-    fn revoke(&mut self) -> Result<(), Stopped> {
-        if let Some(id) = self.tokens.pop() {
-            let answer = wait(self.store.revoke_token(ACCOUNT, id));
-            self.note(answer)?;
         }
         Ok(())
     }
