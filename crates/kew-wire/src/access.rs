@@ -6,7 +6,7 @@
 //!
 //! Invariants: no secret is printed by `Debug` or `Display`, and comparing takes the same time wherever texts differ.
 
-mod admin;
+pub(crate) mod admin;
 mod identity;
 
 use core::fmt;

@@ -138,6 +138,7 @@ fn read_retry_delay(given: &Settings<'_>) -> Result<Seconds, Fault> {
 
 /// A consumer as it is shown (spec §2.9).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ConsumerView {
     /// The id: 32 hexadecimal digits.
     pub consumer_id: String,
@@ -166,6 +167,7 @@ pub struct ConsumerView {
 
 /// A consumer's settings as they are shown; which fields there are depends on the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum ConsumerSettingsView {
     /// Of a pull consumer.

@@ -86,6 +86,7 @@ fn write_code_and_text(out: &mut Vec<u8>, line: &Line, text: &str) {
 
 /// Which part of a list an answer shows (spec §1.6 `result_info`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Page {
     /// Items shown.
     pub count: usize,

@@ -40,6 +40,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
+/// What a request's object may name, so that its description can be held to it.
+#[cfg(feature = "openapi")]
+pub(crate) trait Names {
+    /// The names on the wire.
+    const NAMES: &'static [&'static str];
+}
+
 /// Declares a struct of optional fields that reads itself from a JSON object and from nothing else; `name = "other"`
 /// where the name on the wire is none that Rust allows.
 macro_rules! fields {
@@ -51,6 +58,11 @@ macro_rules! fields {
         pub(crate) struct $name<'a> {
             $(pub(crate) $field: Option<$kind>,)+
             pub(crate) lifetime: core::marker::PhantomData<&'a ()>,
+        }
+
+        #[cfg(feature = "openapi")]
+        impl $crate::fields::Names for $name<'_> {
+            const NAMES: &'static [&'static str] = &[$($crate::fields::fields!(@name $field $($wire)?)),+];
         }
 
         impl<'de: 'a, 'a> serde::de::Deserialize<'de> for $name<'a> {

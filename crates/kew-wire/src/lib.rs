@@ -21,6 +21,8 @@ pub mod envelope;
 pub mod fault;
 pub mod lease_id;
 pub mod messages;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod queues;
 pub mod redrive;
 pub mod reference;

@@ -145,6 +145,7 @@ fn read_settings(raw: Option<Raw<'_>>) -> Result<QueueChange, Fault> {
 
 /// A queue as it is shown (spec §2.1): every field always, but for a jurisdiction that is not set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct QueueView {
     /// The id: 32 hexadecimal digits.
     pub queue_id: String,
@@ -171,6 +172,7 @@ pub struct QueueView {
 
 /// A queue's settings as they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SettingsView {
     /// How long new messages are held back, in seconds.
     pub delivery_delay: u32,
@@ -206,6 +208,7 @@ impl QueueView {
 
 /// A queue that has just been purged: the queue, as SDKs expect, and beside it what wrangler does (spec §10 C11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PurgedView {
     /// The queue.
     #[serde(flatten)]
@@ -218,6 +221,7 @@ pub struct PurgedView {
 
 /// A queue's last purge (spec §2.8, §10 C12); all fields are absent when there was none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PurgeView {
     /// When it began, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +236,7 @@ pub struct PurgeView {
 
 /// A queue's backlog (spec §2.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MetricsView {
     /// The bytes of its unacknowledged messages, each with its overhead.
     pub backlog_bytes: u64,

@@ -4,7 +4,7 @@
 //! say is checked nevertheless, against the sources and events that the vendor lists (`sources`), so that a
 //! configuration that Kew takes is one that the original would take.
 
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 
@@ -103,6 +103,7 @@ fn read_destination(raw: Option<Raw<'_>>) -> Result<Option<QueueId>, Fault> {
 
 /// A subscription as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SubscriptionView {
     /// The id: 32 hexadecimal digits.
     pub id: String,
@@ -124,6 +125,7 @@ pub struct SubscriptionView {
 
 /// What a subscription listens to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SourceView {
     /// The product.
     pub r#type: String,
@@ -134,6 +136,7 @@ pub struct SourceView {
 
 /// Where the events of a subscription would go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DestinationView {
     /// Always `queues.queue`.
     pub r#type: String,

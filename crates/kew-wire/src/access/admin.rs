@@ -41,6 +41,7 @@ pub struct NewAccountRequest {
 
 /// An account as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AccountView {
     /// The id: 32 hexadecimal digits.
     pub id: String,
@@ -74,6 +75,7 @@ pub struct NewTokenRequest {
 
 /// A token as it is shown. Its secret is there once, in the answer to its creation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// The id: 32 hexadecimal digits.
     pub id: String,

@@ -40,6 +40,7 @@ impl Identity {
 
 /// A token that is what it says: `GET /user/tokens/verify`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct VerifiedView {
     /// The token's id: 32 hexadecimal digits.
     pub id: String,
@@ -71,6 +72,7 @@ pub fn write_verified(identity: &Identity) -> Vec<u8> {
 
 /// The user that a token stands for: `GET /user`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UserView {
     /// The token's id: 32 hexadecimal digits.
     pub id: String,
@@ -87,6 +89,7 @@ impl UserView {
 
 /// The caller's account: `GET /accounts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MemberAccountView {
     /// The id: 32 hexadecimal digits.
     pub id: String,
@@ -112,6 +115,7 @@ impl MemberAccountView {
 
 /// That the caller belongs to its account: `GET /memberships`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MembershipView {
     /// The token's id: 32 hexadecimal digits.
     pub id: String,

@@ -73,6 +73,12 @@ const SOURCES: &[Source] = &[
     source("workflows.workflow",   &["workflow_name"],          WORKFLOWS),
 ];
 
+/// The products' names, for the description of requests.
+#[cfg(feature = "openapi")]
+pub(crate) fn kinds() -> Vec<&'static str> {
+    SOURCES.iter().map(|source| source.kind).collect()
+}
+
 const fn source(
     kind: &'static str,
     selector: &'static [&'static str],
@@ -115,7 +121,7 @@ impl<'a> Given<'a> {
 /// The longest text that selects a resource, in bytes.
 const SELECTOR_BYTES_MAX: usize = 255;
 /// The most events of one subscription; more than any source has.
-const EVENTS_MAX: usize = 100;
+pub(crate) const EVENTS_MAX: usize = 100;
 
 const READER: Reader = Reader { kind: Kind::BodyInvalid, within: Within::Object("source") };
 
