@@ -1,19 +1,31 @@
 //! A small HTTP client for commands that ask a running server: JSON in, the envelope's result out.
+//!
+//! A refusal becomes one line with the server's own words and code; where this program has a command that helps, the line
+//! says which.
 
 use core::time::Duration;
 use std::io::ErrorKind;
 
 use anyhow::{Context, anyhow, bail};
 use kew_server::DEVELOPMENT_TOKEN;
-use kew_wire::access::{AccountView, Secret};
+use kew_wire::access::{AccountView, MemberAccountView, Secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ureq::{Agent, Body, http::Response};
+use ureq::typestate::WithBody;
+use ureq::{Agent, Body, RequestBuilder, http::Response};
 
 use crate::target::Target;
 
 /// How long an administrative request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest answer that is read, in bytes: all queues that an account may have, and room to spare.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The header that names a push, and the one that says that it was carried out before.
+const KEY: &str = "idempotency-key";
+const REPLAYED: &str = "idempotency-replayed";
+
+/// What is said of a success that has nothing to show.
+const NO_RESULT: &str = "the server's answer has no result";
 
 /// Asks one server with one credential.
 #[derive(Debug)]
@@ -64,18 +76,65 @@ impl Client {
     /// When the server cannot be reached, refuses, or answers otherwise than expected.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let request = self.agent.get(self.url(path)).header("authorization", self.authorization());
-        self.read(request.call())?.context("the server's answer has no result")
+        self.read(self.answered(request.call())?)?.context(NO_RESULT)
     }
 
-    /// Asks for something to be made.
+    /// Asks for something to be made or done.
     ///
     /// # Errors
     /// As [`Client::get`].
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
-        let text = serde_json::to_string(body).context("the request has no JSON form")?;
-        let sent = request.header("content-type", "application/json").send(text);
-        self.read(sent)?.context("the server's answer has no result")
+        self.post_waiting(path, body, Duration::ZERO)
+    }
+
+    /// As [`Client::post`], of a server that is asked to wait for so long before it answers.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn post_waiting<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        wait: Duration,
+    ) -> anyhow::Result<T> {
+        let request = self.agent.post(self.url(path)).config().timeout_global(Some(TIMEOUT + wait)).build();
+        self.read(self.send(request, body)?)?.context(NO_RESULT)
+    }
+
+    /// Asks for something to be done once, whatever its number of tries, if it is given a key. Tells whether it had been
+    /// done before.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&str>,
+    ) -> anyhow::Result<(T, bool)> {
+        let mut request = self.agent.post(self.url(path));
+        if let Some(key) = key {
+            request = request.header(KEY, key);
+        }
+        let answer = self.send(request, body)?;
+        let is_replayed = answer.headers().contains_key(REPLAYED);
+        Ok((self.read(answer)?.context(NO_RESULT)?, is_replayed))
+    }
+
+    /// Asks for something to be replaced.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.read(self.send(self.agent.put(self.url(path)), body)?)?.context(NO_RESULT)
+    }
+
+    /// Asks for something to be changed.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.read(self.send(self.agent.patch(self.url(path)), body)?)?.context(NO_RESULT)
     }
 
     /// Asks for something to be deleted.
@@ -84,7 +143,7 @@ impl Client {
     /// As [`Client::get`].
     pub(crate) fn delete(&self, path: &str) -> anyhow::Result<()> {
         let request = self.agent.delete(self.url(path)).header("authorization", self.authorization());
-        self.read::<serde_json::Value>(request.call()).map(drop)
+        self.read::<serde_json::Value>(self.answered(request.call())?).map(drop)
     }
 
     /// The accounts that the credential may list, in the order of their creation.
@@ -100,8 +159,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`], and when the server has none or several.
     pub(crate) fn account(&self, given: Option<&str>) -> anyhow::Result<String> {
-        let named = given.map(str::to_owned).or_else(|| std::env::var("CLOUDFLARE_ACCOUNT_ID").ok());
-        if let Some(account) = named.filter(|account| !account.is_empty()) {
+        if let Some(account) = named_account(given) {
             return Ok(account);
         }
         let accounts = self.accounts().context("cannot look for the account, which --account would name")?;
@@ -123,8 +181,34 @@ impl Client {
         self.token.reveal() == DEVELOPMENT_TOKEN
     }
 
+    /// The account to use: the one given, else that of the environment, else the credential's own.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn own_account(&self, given: Option<&str>) -> anyhow::Result<String> {
+        if let Some(account) = named_account(given) {
+            return Ok(account);
+        }
+        let own: Vec<MemberAccountView> = self.get("/client/v4/accounts")?;
+        own.into_iter().next().map(|account| account.id).context("the credential opens no account")
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
+    }
+
+    fn send(
+        &self,
+        request: RequestBuilder<WithBody>,
+        body: &impl Serialize,
+    ) -> anyhow::Result<Response<Body>> {
+        let text = serde_json::to_string(body).context("the request has no JSON form")?;
+        let request = request.header("authorization", self.authorization());
+        self.answered(request.header("content-type", "application/json").send(text))
+    }
+
+    fn answered(&self, answer: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Response<Body>> {
+        answer.map_err(|error| self.unanswered(&error))
     }
 
     /// Why there is no answer.
@@ -141,13 +225,10 @@ impl Client {
         format!("Bearer {}", self.token.reveal())
     }
 
-    fn read<T: DeserializeOwned>(
-        &self,
-        answer: Result<Response<Body>, ureq::Error>,
-    ) -> anyhow::Result<Option<T>> {
-        let mut answer = answer.map_err(|error| self.unanswered(&error))?;
+    fn read<T: DeserializeOwned>(&self, mut answer: Response<Body>) -> anyhow::Result<Option<T>> {
         let status = answer.status();
-        let text = answer.body_mut().read_to_string().context("the server's answer broke off")?;
+        let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let text = text.context("the server's answer broke off")?;
         let envelope: Envelope<serde_json::Value> = serde_json::from_str(&text)
             .with_context(|| format!("the server answered {status}, not in JSON"))?;
         if !envelope.success {
@@ -161,7 +242,9 @@ impl Client {
                         self.token_origin
                     )
                 }
-                Some(refusal) => bail!("{} [code: {}]", refusal.message, refusal.code),
+                Some(refusal) => {
+                    bail!("{} [code: {}]{}", refusal.message, refusal.code, advice(refusal.code))
+                }
                 None => bail!("the server refused with {status} and no reason"),
             }
         }
@@ -171,5 +254,21 @@ impl Client {
                 serde_json::from_value(result).context("the server's answer is not in the known form")
             })
             .transpose()
+    }
+}
+
+/// The account that a flag or the environment names.
+fn named_account(given: Option<&str>) -> Option<String> {
+    let named = given.map(str::to_owned).or_else(|| std::env::var("CLOUDFLARE_ACCOUNT_ID").ok());
+    named.filter(|account| !account.is_empty())
+}
+
+/// The command that ends what stands in the way, after a refusal with this code.
+fn advice(code: u32) -> &'static str {
+    match code {
+        10_252 => "; kew queues resume QUEUE ends the pause",
+        11_004 => "; kew consumers update QUEUE changes it",
+        19_001 => "; kew consumers add QUEUE attaches one",
+        _ => "",
     }
 }

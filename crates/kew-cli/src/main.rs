@@ -5,18 +5,31 @@
 //! everything that is printed goes through `output`, and an error is one line and a non-zero exit.
 
 mod account;
+mod account_client;
 mod bench;
 mod chance;
 mod client;
 mod clock;
 mod config;
 mod connection;
+mod consumers;
 mod dev;
+mod duration;
+mod interrupt;
+mod lines;
 mod logging;
+mod message;
 mod output;
+mod peek;
 mod private_file;
+mod progress;
+mod pull;
+mod push;
+mod queues;
+mod redrive;
 mod serve;
 mod serving;
+mod settle;
 mod store;
 mod target;
 mod token;
@@ -39,6 +52,22 @@ enum Command {
     Dev(dev::Dev),
     /// Serve queues for real: with accounts, scoped tokens, and settings from a file, the environment and flags.
     Serve(serve::Serve),
+    /// Manage the queues of a running server.
+    Queues(queues::Queues),
+    /// Manage the consumers of queues.
+    Consumers(consumers::Consumers),
+    /// Publish messages.
+    Push(push::Push),
+    /// Take messages under leases, and print them as JSON lines.
+    Pull(pull::Pull),
+    /// Look at messages without taking them.
+    Peek(peek::Peek),
+    /// Acknowledge messages that were pulled.
+    Ack(settle::Ack),
+    /// Give messages back that were pulled.
+    Retry(settle::Retry),
+    /// Move the messages of a dead-letter queue back to where they came from, or to another queue.
+    Redrive(redrive::Redrive),
     /// Manage the accounts of a running server.
     Account(account::Account),
     /// Manage the credentials of a running server.
@@ -51,6 +80,14 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dev(dev) => dev.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Queues(queues) => queues.run(),
+        Command::Consumers(consumers) => consumers.run(),
+        Command::Push(push) => push.run(),
+        Command::Pull(pull) => pull.run(),
+        Command::Peek(peek) => peek.run(),
+        Command::Ack(ack) => ack.run(),
+        Command::Retry(retry) => retry.run(),
+        Command::Redrive(redrive) => redrive.run(),
         Command::Account(account) => account.run(),
         Command::Token(token) => token.run(),
         Command::Bench(bench) => bench.run(),

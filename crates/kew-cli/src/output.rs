@@ -14,10 +14,19 @@ use serde::Serialize;
 /// # Errors
 /// When standard output cannot be written to.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    has_reader(text).map(drop)
+}
+
+/// As [`print`]; tells whether a reader was still there.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub(crate) fn has_reader(text: &str) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot print"),
     }
 }
 
@@ -46,4 +55,10 @@ pub(crate) fn table(heads: &[&str]) -> Table {
 pub(crate) fn json(value: &impl Serialize) -> String {
     // The values printed are plain structs of numbers and texts, which always have a JSON form.
     serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// So many of a thing, in words: `1 message`, `2 messages`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{end}")
 }
