@@ -60,18 +60,16 @@ impl Workload {
 
     /// A peek shows whole bodies, and changes nothing.
     fn peek(&mut self, place: Place) -> Result<(), Stopped> {
-        let before = self.store.inspect().applied();
         let batch_size = Some(self.random.random_range(1..10));
         let answer = wait(self.store.peek(place, Peek { batch_size }));
         if let Some(peeked) = self.note(answer)? {
             let bodies = peeked.messages.iter().map(|message| peeked.body(message));
             assert!(bodies.clone().all(is_body), "a peeked body is one that was pushed");
             if bodies.len() > 0 {
-                // What time brought may have been written before, but no peek is.
                 let again = wait(self.store.peek(place, Peek { batch_size }));
-                let shown = self.note(again)?.map_or(0, |again| again.messages.len());
-                assert_eq!(shown, peeked.messages.len(), "a peek took something");
-                assert!(self.answered >= before);
+                if let Some(again) = self.note(again)? {
+                    assert_eq!(again.messages.len(), peeked.messages.len(), "a peek took something");
+                }
                 self.done.peeked += 1;
             }
         }
