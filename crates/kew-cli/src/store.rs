@@ -52,7 +52,7 @@ pub(crate) struct Store {
     pub(crate) broker: Embedded,
     /// The keys of lease ids.
     pub(crate) keys: KeyRing,
-    /// The time that all of it goes by.
+    /// The time that all of it goes by: the store's own, which stands behind none of its records.
     pub(crate) clock: Arc<dyn Clock>,
     /// The source of its ids and secrets.
     pub(crate) chance: Arc<dyn Chance>,
@@ -93,10 +93,10 @@ impl Store {
                 folder.display()
             );
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let disk = Arc::new(RealDisk::new(folder));
-        let opened = Embedded::open(disk, Options::default(), Arc::clone(&clock), Arc::clone(&chance));
+        let clock = Arc::new(SystemClock::start());
+        let opened = Embedded::open(disk, Options::default(), clock, Arc::clone(&chance));
         let broker = opened.map_err(|error| explain(folder, error))?;
         log_recovery(&broker);
         if Keeper::of(&broker).is_some_and(|maker| maker != keeper) {
@@ -104,6 +104,7 @@ impl Store {
             bail!("{} {}{ANOTHER}", folder.display(), keeper.refusal());
         }
         let keys = read_or_make_keys(folder, &*chance)?;
+        let clock = broker.clock();
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }
 }
@@ -193,7 +194,37 @@ fn holder_in(locks: &str, inode: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use kew_model::{Seconds, Timestamp};
+
     use super::*;
+
+    /// A clock that stands still.
+    struct Still(Timestamp);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn all_goes_by_the_stores_clock_when_the_wall_clock_was_set_back() {
+        // Given a store that was last written to while the wall clock stood a day ahead
+        let folder = tempfile::tempdir().unwrap();
+        let tomorrow = SystemClock::start().now().after(Seconds(86_400));
+        let disk = Arc::new(RealDisk::new(folder.path()));
+        let clock = Arc::new(Still(tomorrow));
+        let store = Embedded::open(disk, Options::default(), clock, Arc::new(SystemChance)).unwrap();
+        store.create_account(None, "default".to_owned()).await.unwrap();
+        store.close().await.unwrap();
+
+        // When it is opened today
+        let store = Store::open(folder.path(), Keeper::Serve).await.unwrap();
+
+        // Then a token that ended tomorrow has ended
+        assert!(store.clock.now() >= tomorrow);
+        store.broker.close().await.unwrap();
+    }
 
     #[test]
     fn the_holder_of_a_lock_is_found_by_the_file() {

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::checkpoint;
+use crate::clock::StoreClock;
 use crate::command::Input;
 use crate::keeper::{Keeper, Task};
 use crate::mailbox::{Mailbox, Taken};
@@ -105,19 +106,6 @@ impl Drop for Alarm {
                 drop(message);
             }
         }
-    }
-}
-
-/// A clock that goes on from the newest time in the log, should the wall clock stand before it (design §8.5).
-#[derive(Clone)]
-pub(crate) struct StoreClock {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ahead: Milliseconds,
-}
-
-impl StoreClock {
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now().after(self.ahead)
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::thread::JoinHandle;
 
 use kew_model::{
-    Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
-    NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch, Pushed,
-    Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange,
-    SubscriptionId, Token, TokenId,
+    Account, AccountId, Answer, Backlog, Broker, Change, Clock, Consumer, ConsumerId, Error, Extend,
+    Extended, NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch,
+    Pushed, Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription,
+    SubscriptionChange, SubscriptionId, Token, TokenId,
 };
 use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::catalog::Catalog;
+use crate::clock::StoreClock;
 use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
 use crate::driver::{Message, Shared};
 use crate::keeper::{Keeper, Unread};
@@ -26,6 +27,7 @@ pub struct Embedded {
     pub(crate) archive: Archive,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) engine: Engine,
+    pub(crate) clock: StoreClock,
     pub(crate) report: Arc<kew_journal::RecoveryReport>,
 }
 
@@ -103,6 +105,13 @@ impl Embedded {
     /// What opening the store found and did.
     pub fn report(&self) -> &kew_journal::RecoveryReport {
         &self.report
+    }
+
+    /// The time that the store goes by, in milliseconds since the Unix epoch: that of the clock it was opened with,
+    /// moved forward when its log has been further (design §8.5). Whatever else is judged by time beside the store, as
+    /// the end of a token is, is judged by this clock: it does not go back when the wall clock was set back.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
     }
 
     fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
 use kew_journal::{Disk, Frame, Lsn, Opened, Replay};
-use kew_model::{Chance, Clock, Milliseconds};
+use kew_model::{Chance, Clock};
 use tokio::sync::watch;
 
 use crate::archive::Archive;
 use crate::budget::Budget;
 use crate::checkpoint;
-use crate::driver::{Driver, Progress, Shared, StoreClock};
+use crate::clock::StoreClock;
+use crate::driver::{Driver, Progress, Shared};
 use crate::embedded::{Embedded, Engine, Threads};
 use crate::keeper::{Fetcher, Housekeeper, Keeper};
 use crate::mailbox::Mailbox;
@@ -90,6 +91,7 @@ struct Parts {
     shared: Arc<Shared>,
     archive: Archive,
     keeper: Arc<Keeper>,
+    clock: StoreClock,
     report: Arc<kew_journal::RecoveryReport>,
 }
 
@@ -101,7 +103,7 @@ fn assemble(
 ) -> Result<Parts, OpenError> {
     let (opened, state) = recover(disk, &options, &*clock, &*chance)?;
     let Opened { journal, committer, preparer, reader, report, .. } = opened;
-    let ahead = Milliseconds(state.latest.0.saturating_sub(clock.now().0));
+    let clock = StoreClock::starting_at(state.latest, clock);
     let shared = Arc::new(Shared {
         inbox: Mailbox::new(),
         budget: Budget::new(options.inbox_bytes),
@@ -120,7 +122,6 @@ fn assemble(
     }));
     let checkpoints = journal.checkpoint_writer();
     let shard = Shard::new(state, journal, chance, options.window_bytes);
-    let clock = StoreClock { clock, ahead };
     let progress = Progress::new(clock.now());
     let fetcher =
         Fetcher { keeper: Arc::clone(&keeper), archive: archive.clone(), shared: Arc::clone(&shared) };
@@ -136,13 +137,13 @@ fn assemble(
         shard,
         committer,
         checkpoints,
-        clock,
+        clock: clock.clone(),
         options,
         shared: Arc::clone(&shared),
         keeper: Arc::clone(&keeper),
         progress,
     });
-    Ok(Parts { driver, fetcher, housekeeper, shared, archive, keeper, report: Arc::new(report) })
+    Ok(Parts { driver, fetcher, housekeeper, shared, archive, keeper, clock, report: Arc::new(report) })
 }
 
 impl Embedded {
@@ -156,7 +157,7 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, mut housekeeper, shared, archive, keeper, report } =
+        let Parts { driver, fetcher, mut housekeeper, shared, archive, keeper, clock, report } =
             assemble(disk, options, clock, chance)?;
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::default() });
@@ -164,7 +165,7 @@ impl Embedded {
         threads.started(thread("kew-writer").spawn(move || driver.run())?);
         threads.started(thread("kew-reader").spawn(move || fetcher.run())?);
         threads.started(thread("kew-keeper").spawn(move || housekeeper.run())?);
-        Ok(Self { shared, archive, keeper, engine: Engine::Threads(threads), report })
+        Ok(Self { shared, archive, keeper, engine: Engine::Threads(threads), clock, report })
     }
 
     /// As [`Embedded::open`], but without threads: whoever asks does the work ([`crate::Inspect`] tells more).
@@ -178,9 +179,9 @@ impl Embedded {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, OpenError> {
-        let Parts { driver, fetcher, housekeeper, shared, archive, keeper, report } =
+        let Parts { driver, fetcher, housekeeper, shared, archive, keeper, clock, report } =
             assemble(disk, options, clock, chance)?;
         let inline = crate::inline::Inline::new(driver, fetcher, housekeeper);
-        Ok(Self { shared, archive, keeper, engine: Engine::Inline(Arc::new(inline)), report })
+        Ok(Self { shared, archive, keeper, engine: Engine::Inline(Arc::new(inline)), clock, report })
     }
 }

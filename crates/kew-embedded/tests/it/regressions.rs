@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, Broker, ConsumerKind, ContentType, Error, Lease, Milliseconds, NewConsumer, NewQueue, Place,
-    Pull, PullSettings, PushBatch, QueueSettings, Seconds, Sequence, Settlement,
+    AccountId, Broker, Clock, ConsumerKind, ContentType, Error, Lease, Milliseconds, NewConsumer, NewQueue,
+    Place, Pull, PullSettings, PushBatch, QueueSettings, Seconds, Sequence, Settlement,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 
@@ -168,4 +169,30 @@ fn whoever_closes_at_the_same_time_is_told_of_the_same_close() {
             assert_eq!(close.join().unwrap(), Ok(()));
         }
     }
+}
+
+#[test]
+fn the_clock_of_a_store_does_not_go_back_with_the_wall_clock() {
+    // Given a store whose newest record is of the day after tomorrow
+    let world = World::new(512 << 10);
+    world.clock.advance(Seconds(172_800));
+    world.queue("queue");
+    let newest = world.clock.now();
+    let World { disk, options, store, .. } = world;
+    wait(store.close()).unwrap();
+
+    // When it is opened while the wall clock shows today
+    let today = Arc::new(ManualClock::default());
+    let store = open(&disk, &options, &today, 2);
+    let clock = store.clock();
+
+    // Then its clock goes on from the newest record, and passes and jumps with the other
+    assert_eq!(clock.now(), newest);
+    let told = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&told);
+    clock.on_jump(Arc::new(move || heard.store(true, Ordering::SeqCst)));
+    today.advance(Milliseconds(5));
+    assert_eq!((clock.now(), told.load(Ordering::SeqCst)), (newest.after(Milliseconds(5)), true));
+    let account = wait(store.create_account(None, "later".to_owned())).unwrap();
+    assert_eq!(account.created_on, clock.now(), "what is written goes by the same clock");
 }
