@@ -54,11 +54,19 @@ impl Caller {
                     Shown::Bearer(secret) => find_by_id(secret, broker)?,
                     Shown::Pair { email, key } => find_by_email(email, key, broker)?,
                 };
-                if token.expires_on.is_some_and(|end| end <= clock.now()) {
+                if has_ended(&token, clock) {
                     return Err(unauthenticated());
                 }
                 Ok(Self::Holder(token))
             }
+        }
+    }
+
+    /// Whether the caller, known before, would be let in now: its token was not revoked and did not end since.
+    pub(crate) fn is_still_known(&self, broker: &dyn Broker, clock: &dyn Clock) -> bool {
+        match self {
+            Self::Developer(_) => true,
+            Self::Holder(token) => broker.token(token.id).is_some() && !has_ended(token, clock),
         }
     }
 
@@ -69,6 +77,10 @@ impl Caller {
         let (allowed, needed) = match right {
             Right::Nothing | Right::Known => return Ok(()),
             Right::InAccount(scope) => (token.scopes.allows(scope), scope.name()),
+            Right::Moving => {
+                let allows = |scope| token.scopes.allows(scope);
+                (allows(Scope::Consume) && allows(Scope::Push), Right::MOVING_NAME)
+            }
             Right::Server => {
                 let is_over_all = token.queues == QueuePattern::All;
                 (token.scopes.allows(Scope::Admin) && is_over_all, "admin over all queues")
@@ -78,7 +90,7 @@ impl Caller {
             return Ok(());
         }
         let fault = Fault::new(Kind::Forbidden);
-        if matches!(right, Right::InAccount(_)) && account.parse() != Ok(token.account) {
+        if matches!(right, Right::InAccount(_) | Right::Moving) && account.parse() != Ok(token.account) {
             return Err(fault);
         }
         Err(fault.detailed(format!("Authentication error: this needs a token with the right {needed}")))
@@ -152,6 +164,11 @@ impl Caller {
             Self::Holder(token) => &token.queues,
         }
     }
+}
+
+/// Whether a token's time is over.
+fn has_ended(token: &Token, clock: &dyn Clock) -> bool {
+    token.expires_on.is_some_and(|end| end <= clock.now())
 }
 
 fn unauthenticated() -> Fault {

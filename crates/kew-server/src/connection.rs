@@ -93,7 +93,7 @@ fn is_in_time(watch: &Watch, settings: &Settings, timer: Pin<&mut Sleep>) -> boo
         return true;
     }
     match watch.phase() {
-        Phase::Body | Phase::Work => {
+        Phase::Body | Phase::Work | Phase::Waiting => {
             // The request's own poll, which follows at once, turns this into its answer.
             watch.expire();
             timer.reset(next_look);

@@ -7,30 +7,35 @@ use core::task::Poll;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::header::{CONNECTION, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Request, body::Body as _, body::Incoming};
 use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 use kew_wire::{Fault, Kind};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch as channel};
 use tokio::time::Instant;
 
 use crate::body::{BODY_BYTES_MAX, RequestBody};
 use crate::caller::Caller;
-use crate::connection::{Phase, Watch};
-use crate::operations::{self, Call};
+use crate::connection::{Phase, Stage, Watch};
+use crate::operations::{self, Call, Success};
 use crate::reply::{self, Answer};
 use crate::request_id::{RequestId, RequestIds};
 use crate::routes::{self, Right};
 use crate::settings::Settings;
+use crate::waiting::Waiting;
 
 /// Everything that requests share.
 pub(crate) struct House {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) keys: KeyRing,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How far the server is from its end, for all who wait.
+    pub(crate) stage: channel::Sender<Stage>,
+    pub(crate) waiting: Waiting,
     settings: Settings,
     request_ids: RequestIds,
     /// A permit for each byte of a body in hand.
@@ -57,7 +62,10 @@ impl House {
     ) -> Self {
         let request_ids = RequestIds::new(chance.as_ref());
         let room = settings.bodies_in_flight_bytes.clamp(BODY_BYTES_MAX as usize, Semaphore::MAX_PERMITS);
-        Self { broker, chance, keys, clock, settings, request_ids, body_room: Semaphore::new(room) }
+        let waiting = Waiting::new(settings.waiters_max);
+        let stage = channel::Sender::new(Stage::Serving);
+        let body_room = Semaphore::new(room);
+        Self { broker, chance, keys, clock, stage, waiting, settings, request_ids, body_room }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -76,7 +84,7 @@ impl House {
             watch.leave_unread();
         }
         let (mut answer, fault) = match outcome {
-            Ok(result) => (reply::to_success(result, id), None),
+            Ok(success) => (reply::to_success(success, id), None),
             Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
         };
         if head.headers.contains_key(TRANSFER_ENCODING) {
@@ -96,23 +104,24 @@ impl House {
         guarded(discarded, watch).await.unwrap_or(false)
     }
 
-    async fn carry_out(&self, head: &Parts, body: &mut RequestBody, watch: &Watch) -> Result<Vec<u8>, Fault> {
+    async fn carry_out(&self, head: &Parts, body: &mut RequestBody, watch: &Watch) -> Result<Success, Fault> {
         let matched = routes::find(&head.method, head.uri.path())?;
         let route = matched.route;
         if route.right == Right::Nothing {
-            return Ok(operations::health());
+            return Ok(operations::health().into());
         }
         let clock = self.clock.as_ref();
         let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;
         caller.check(route.right, matched.account)?;
-        let query = head.uri.query();
-        let mut call = Call { house: self, caller, matched, query, body: bytes::Bytes::new() };
+        let (query, headers) = (head.uri.query(), &head.headers);
+        let (body_bytes, body_room) = (Bytes::new(), None);
+        let mut call =
+            Call { house: self, caller, matched, query, headers, watch, body: body_bytes, body_room };
         // Whose object it is comes before what is said of it.
         let place = operations::place_of(&call)?;
-        let (bytes, _permit) = body.read(&self.body_room).await?;
+        (call.body, call.body_room) = body.read(&self.body_room).await?;
         watch.continue_as(Phase::Work);
-        call.body = bytes;
-        operations::carry_out(&call, place).await
+        operations::carry_out(&mut call, place).await
     }
 }
 

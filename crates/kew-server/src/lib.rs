@@ -8,7 +8,7 @@
 //! 3. the table of routes: one row a URL, with the right it needs (`routes`);
 //! 4. the caller: Bearer token or legacy pair, account, queue (`caller`);
 //! 5. the body, bounded in size, time and number (`body`);
-//! 6. the operation: wire to model, the broker, model to wire (`operations`);
+//! 6. the operation: wire to model, the broker, model to wire (`operations`); some pulls wait in line (`waiting`);
 //! 7. the answer: one door for successes and failures (`reply`), and a line in the log.
 //!
 //! Invariants: no byte leaves outside the envelope (404, 405, 408, 413, 431, panics and deadlines included); nothing is
@@ -28,6 +28,7 @@ mod request_id;
 mod routes;
 mod server;
 mod settings;
+mod waiting;
 
 pub use listen::Listener;
 pub use routes::{RouteSummary, routes};

@@ -3,17 +3,22 @@
 mod admin;
 mod consumers;
 mod identity;
+mod long_poll;
 mod messages;
 mod queues;
+mod redrive;
 mod subscriptions;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use kew_model::{Place, Queue};
 use kew_wire::{Fault, Kind, NotFound, envelope};
+use tokio::sync::SemaphorePermit;
 
 use crate::caller::Caller;
+use crate::connection::Watch;
 use crate::house::House;
 use crate::routes::{Matched, Operation, Right};
 
@@ -23,7 +28,24 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     pub(crate) matched: Matched<'a>,
     pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) watch: &'a Watch,
     pub(crate) body: Bytes,
+    /// The body's share of the room for all bodies.
+    pub(crate) body_room: Option<SemaphorePermit<'a>>,
+}
+
+/// What a request is answered with when it was carried out.
+pub(crate) struct Success {
+    pub(crate) body: Vec<u8>,
+    /// Whether an earlier request with the same idempotency key did what this one asks.
+    pub(crate) is_repeated: bool,
+}
+
+impl From<Vec<u8>> for Success {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, is_repeated: false }
+    }
 }
 
 /// What a path names, checked against the caller's rights.
@@ -42,14 +64,21 @@ pub(crate) enum Named {
 impl Operation {
     /// Whether it is about messages, whose malformed queue ids have a code of their own (spec §2.4).
     fn is_about_messages(self) -> bool {
-        let is_of_single_messages = matches!(self, Self::Push | Self::PushBatch | Self::Pull | Self::Ack);
-        is_of_single_messages || matches!(self, Self::GetMetrics | Self::Purge | Self::GetPurge)
+        let is_control = matches!(self, Self::GetMetrics | Self::Purge | Self::GetPurge);
+        is_control || self.is_data() || matches!(self, Self::Pull | Self::Ack)
     }
 
     /// How it says that its queue is missing (spec §10 C19).
     fn not_found(self) -> NotFound {
-        let is_data = matches!(self, Self::Push | Self::PushBatch | Self::Purge | Self::GetPurge);
-        if is_data { NotFound::Data } else { NotFound::Control }
+        let is_purge = matches!(self, Self::Purge | Self::GetPurge);
+        if is_purge || self.is_data() { NotFound::Data } else { NotFound::Control }
+    }
+
+    /// Whether it belongs to the calls about messages that came with a code of their own for a missing queue.
+    fn is_data(self) -> bool {
+        let is_preview = matches!(self, Self::Preview | Self::AckPreview);
+        let is_look = matches!(self, Self::Peek | Self::Discard | Self::Extend);
+        is_preview || is_look || matches!(self, Self::Push | Self::PushBatch)
     }
 }
 
@@ -66,6 +95,27 @@ impl Call<'_> {
     /// The queue itself, for answers that show it.
     fn queue(&self, place: Place) -> Result<Arc<Queue>, Fault> {
         self.house.broker.queue(place).ok_or_else(|| Fault::no_queue(self.operation().not_found()))
+    }
+
+    /// Gives the body's bytes and room back.
+    fn let_go_of_body(&mut self) {
+        (self.body, self.body_room) = (Bytes::new(), None);
+    }
+
+    /// Whether the queue is there for the caller; for one that does not see all queues only.
+    fn check_sight(&self, place: Place) -> Result<(), Fault> {
+        if self.caller.sees_all() || self.caller.sees(&*self.queue(place)?) {
+            return Ok(());
+        }
+        Err(Fault::no_queue(self.operation().not_found()))
+    }
+
+    /// Judges the caller once more, who may have lost a right since the call began.
+    fn check_again(&self, place: Place) -> Result<(), Fault> {
+        if !self.caller.is_still_known(self.house.broker.as_ref(), self.house.clock.as_ref()) {
+            return Err(Fault::new(Kind::Unauthenticated));
+        }
+        self.check_sight(place)
     }
 }
 
@@ -100,9 +150,7 @@ pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
         return Err(fault.detailed(no_queue_id(call.matched.queue)));
     };
     let place = Place { account, queue };
-    if !call.caller.sees_all() && !call.caller.sees(&*call.queue(place)?) {
-        return Err(Fault::no_queue(operation.not_found()));
-    }
+    call.check_sight(place)?;
     Ok(Named::Queue(place))
 }
 
@@ -118,13 +166,26 @@ fn no_queue_id(text: &str) -> String {
     format!("\"{shown}\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids")
 }
 
-/// Does what the request asks and gives the answer's bytes.
-pub(crate) async fn carry_out(call: &Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
+/// Does what the request asks.
+pub(crate) async fn carry_out(call: &mut Call<'_>, named: Named) -> Result<Success, Fault> {
     match (call.operation(), named) {
         (Operation::Push, Named::Queue(place)) => messages::push(call, place).await,
         (Operation::PushBatch, Named::Queue(place)) => messages::push_batch(call, place).await,
+        (_, named) => once(call, named).await.map(Success::from),
+    }
+}
+
+/// Does what the request asks, when it is none that could be repeated, and gives the answer's bytes.
+async fn once(call: &mut Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
+    match (call.operation(), named) {
         (Operation::Pull, Named::Queue(place)) => messages::pull(call, place).await,
         (Operation::Ack, Named::Queue(place)) => messages::ack(call, place).await,
+        (Operation::Peek, Named::Queue(place)) => messages::peek(call, place).await,
+        (Operation::Discard, Named::Queue(place)) => messages::discard(call, place).await,
+        (Operation::Extend, Named::Queue(place)) => messages::extend(call, place).await,
+        (Operation::Preview, Named::Queue(place)) => messages::preview(call, place).await,
+        (Operation::AckPreview, Named::Queue(place)) => messages::ack_preview(call, place).await,
+        (Operation::Redrive, Named::Queue(place)) => redrive::redrive(call, place).await,
         (Operation::ListQueues, Named::Account(account)) => queues::list(call, account),
         (Operation::CreateQueue, Named::Account(account)) => queues::create(call, account).await,
         (Operation::GetQueue, Named::Queue(place)) => queues::get(call, place),

@@ -7,6 +7,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use kew_wire::catalogue::Again;
 use kew_wire::{Fault, Kind, envelope};
 
+use crate::operations::Success;
 use crate::request_id::RequestId;
 use crate::routes;
 
@@ -15,12 +16,17 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// On the answer to a push that was carried out before, under the same idempotency key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Wraps a success.
-pub(crate) fn to_success(body: Vec<u8>, id: RequestId) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+pub(crate) fn to_success(success: Success, id: RequestId) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(success.body)));
     add_headers(answer.headers_mut(), id);
+    if success.is_repeated {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
     answer
 }
 

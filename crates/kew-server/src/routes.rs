@@ -29,6 +29,12 @@ pub(crate) enum Operation {
     PushBatch,
     Pull,
     Ack,
+    Peek,
+    Discard,
+    Extend,
+    Preview,
+    AckPreview,
+    Redrive,
     ListSubscriptions,
     CreateSubscription,
     GetSubscription,
@@ -55,8 +61,15 @@ pub(crate) enum Right {
     Known,
     /// A scope, in the account of the path.
     InAccount(Scope),
+    /// The scopes consume and push, both, in the account of the path.
+    Moving,
     /// To manage the server: the scope admin, over all queues.
     Server,
+}
+
+impl Right {
+    /// What [`Right::Moving`] needs, in words.
+    pub(crate) const MOVING_NAME: &str = "consume and push";
 }
 
 /// One row.
@@ -103,6 +116,13 @@ const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE
 const BATCH: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "batch"];
 const PULL: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "pull"];
 const ACK: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "ack"];
+const PEEK: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "peek"];
+const REFERENCES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "purge"];
+const EXTEND: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "extend"];
+const PREVIEW: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "preview"];
+const PREVIEW_ACK: &[&str] =
+    &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "preview", "ack"];
+const REDRIVE: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "queues", QUEUE, "redrive"];
 const ACCOUNTS: &[&str] = &["kew", "v1", "accounts"];
 const TOKENS: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens"];
 const ONE_TOKEN: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens", ITEM];
@@ -119,6 +139,11 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::POST,   BATCH,            PUSHING,        Operation::PushBatch),
     route(&Method::POST,   PULL,             CONSUMING,      Operation::Pull),
     route(&Method::POST,   ACK,              CONSUMING,      Operation::Ack),
+    route(&Method::POST,   EXTEND,           CONSUMING,      Operation::Extend),
+    route(&Method::POST,   PEEK,             CONSUMING,      Operation::Peek),
+    route(&Method::POST,   REFERENCES,       CONSUMING,      Operation::Discard),
+    route(&Method::POST,   PREVIEW,          CONSUMING,      Operation::Preview),
+    route(&Method::POST,   PREVIEW_ACK,      CONSUMING,      Operation::AckPreview),
     route(&Method::GET,    QUEUES,           READ,           Operation::ListQueues),
     route(&Method::POST,   QUEUES,           WRITE,          Operation::CreateQueue),
     route(&Method::GET,    ONE_QUEUE,        READ,           Operation::GetQueue),
@@ -145,6 +170,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::GET,    OWN_ACCOUNTS,     Right::Known,   Operation::ListOwnAccounts),
     route(&Method::GET,    OWN_ACCOUNT,      Right::Known,   Operation::GetOwnAccount),
     route(&Method::GET,    HEALTH,           Right::Nothing, Operation::Health),
+    route(&Method::POST,   REDRIVE,          Right::Moving,  Operation::Redrive),
     route(&Method::GET,    ACCOUNTS,         Right::Server,  Operation::ListAccounts),
     route(&Method::POST,   ACCOUNTS,         Right::Server,  Operation::CreateAccount),
     route(&Method::GET,    TOKENS,           Right::Server,  Operation::ListTokens),
@@ -162,7 +188,7 @@ const fn route(
 }
 
 /// More parts than any row has.
-const PARTS_MAX: usize = 9;
+const PARTS_MAX: usize = 10;
 
 /// Finds the row for a request. HEAD is answered as GET, without the body.
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<Matched<'a>, Fault> {
@@ -230,7 +256,7 @@ pub struct RouteSummary {
     pub method: &'static str,
     /// The path, with `{account}`, `{queue}` and `{item}` where any text may stand.
     pub path: String,
-    /// The scope that it needs: a scope's name; `server` for the scope admin over all queues; `any` for a credential
+    /// The scope that it needs: a scope's name; `consume and push` for both; `server` for the scope admin over all queues; `any` for a credential
     /// of any kind; `none`.
     pub right: &'static str,
 }
@@ -244,6 +270,7 @@ pub fn routes() -> Vec<RouteSummary> {
             Right::Nothing => "none",
             Right::Known => "any",
             Right::InAccount(scope) => scope.name(),
+            Right::Moving => Right::MOVING_NAME,
             Right::Server => "server",
         },
     };

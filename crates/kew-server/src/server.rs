@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{self, Stage};
@@ -32,14 +32,13 @@ impl Server {
         Self { house: Arc::new(House::new(broker, clock, chance, keys, settings)) }
     }
 
-    /// Serves until `shutdown` is over, then drains: accepts no more, answers what is in hand, closes idle connections,
+    /// Serves until `shutdown` is over, then drains: accepts no more, answers what is in hand (pulls that wait, at once), closes idle connections,
     /// and returns when the last connection is closed, after [`Settings::request_timeout`] and
     /// [`Settings::write_timeout`] at the latest. The broker is left open. A listener that fails drains as well.
     pub async fn run<L: Listener>(self, mut listener: L, shutdown: impl Future<Output = ()> + Send) {
         let settings = self.house.settings();
         let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(connections_max));
-        let (stage, told) = watch::channel(Stage::Serving);
         let mut shutdown = pin!(shutdown);
         loop {
             let next = async {
@@ -58,18 +57,18 @@ impl Server {
                     (Ok(_), Err(_)) => break,
                 },
             };
-            let (house, told) = (self.house.clone(), told.clone());
+            let (house, told) = (self.house.clone(), self.house.stage.subscribe());
             tokio::spawn(async move {
                 connection::serve(stream, house, told).await;
                 drop(place);
             });
         }
         drop(listener);
-        stage.send_replace(Stage::Draining);
+        self.house.stage.send_replace(Stage::Draining);
         let everything = u32::try_from(connections_max).unwrap_or(u32::MAX);
         let latest = Instant::now() + settings.request_timeout + settings.write_timeout;
         let all_closed = timeout_at(latest, places.acquire_many(everything)).await;
-        stage.send_replace(Stage::Ending);
+        self.house.stage.send_replace(Stage::Ending);
         if all_closed.is_err() {
             tracing::warn!("connections were closed before their answers were taken");
         }

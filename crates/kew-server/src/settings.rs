@@ -43,6 +43,9 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// The most bytes of bodies held at a time, at least 1 MiB; more wait unread. Default 64 MiB.
     pub bodies_in_flight_bytes: usize,
+    /// The most pulls that wait for messages at a time; more are refused. Each takes a connection, so this counts for
+    /// something only below [`Settings::connections_max`]. Default 10,000.
+    pub waiters_max: usize,
     /// How JSON bodies are shown to pullers. Default base64.
     pub pull_json_encoding: BodyEncoding,
     /// Which JSON bodies are taken. Default any.
@@ -62,6 +65,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             bodies_in_flight_bytes: 64 * 1024 * 1024,
+            waiters_max: 10_000,
             pull_json_encoding: BodyEncoding::default(),
             json_bodies: JsonBodies::default(),
             log_requests: false,

@@ -5,11 +5,14 @@
 //!
 //! ```text
 //!   IDLE ──first byte──▶ HEADERS ──headers end──▶ BODY ──body ends──▶ WORK ──answer──▶ WRITING ──flushed──▶ IDLE
+//!                                                             nothing there ▼ ▲ news, or the wait is over
+//!                                                                          WAITING
 //! ```
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 
+use kew_model::Limits;
 use tokio::time::Instant;
 
 use crate::settings::Settings;
@@ -26,6 +29,8 @@ pub(crate) enum Phase {
     Body,
     /// Its body is complete.
     Work,
+    /// It waits for messages, for as long as it asked.
+    Waiting,
     /// Its answer is on the way.
     Writing,
     /// The connection is closed on this side, and what still comes is thrown away.
@@ -33,9 +38,12 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 6] =
-        [Self::Idle, Self::Headers, Self::Body, Self::Work, Self::Writing, Self::Lingering];
+    const ALL: [Self; 7] =
+        [Self::Idle, Self::Headers, Self::Body, Self::Work, Self::Waiting, Self::Writing, Self::Lingering];
 }
+
+/// The longest wait that a pull may ask for.
+const WAIT_MAX: Duration = Duration::from_millis(*Limits::PULL_WAIT_MS.end());
 
 /// How long to listen to a client that was answered before it had sent everything: a connection closed under it would
 /// lose the answer.
@@ -136,6 +144,8 @@ impl Watch {
             Phase::Headers => settings.header_timeout,
             Phase::Body => settings.body_timeout,
             Phase::Work => settings.request_timeout,
+            // The wait ends by itself before this.
+            Phase::Waiting => WAIT_MAX + settings.request_timeout,
             Phase::Writing => settings.write_timeout,
             Phase::Lingering => LINGER,
         };

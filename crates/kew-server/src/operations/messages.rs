@@ -1,29 +1,56 @@
-//! Push, batch push, pull, ack (spec §2.11 rows 15–18).
+//! The calls about messages: push, pull, ack, extend, and the two pairs that look and delete without leases
+//! (spec §2.11 rows 15–23).
 
-use kew_model::{Place, PushBatch};
-use kew_wire::Fault;
+use hyper::header::HeaderName;
+use kew_model::{Place, PushBatch, QueueNumber, Sequence};
 use kew_wire::messages::{
-    read_batch, read_pull, read_push, read_settlement, write_pulled, write_pushed, write_settled,
+    Pushing, idempotency, read_batch, read_extend, read_peek, read_preview_settlement, read_pull, read_push,
+    read_references, read_settlement, write_discarded, write_extended, write_peeked, write_preview_settled,
+    write_previewed, write_pulled, write_pushed, write_settled,
 };
+use kew_wire::{Fault, Kind};
 
-use crate::operations::Call;
+use crate::operations::{Call, Success, long_poll};
 
-pub(super) async fn push(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    publish(call, place, read_push(&call.body, call.house.settings().json_bodies)?).await
+/// The name under which a push is carried out once (design §8.24).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+pub(super) async fn push(call: &Call<'_>, place: Place) -> Result<Success, Fault> {
+    let batch = read_push(&call.body, call.house.settings().json_bodies)?;
+    publish(call, place, batch, Pushing::Message).await
 }
 
-pub(super) async fn push_batch(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    publish(call, place, read_batch(&call.body, call.house.settings().json_bodies)?).await
+pub(super) async fn push_batch(call: &Call<'_>, place: Place) -> Result<Success, Fault> {
+    let batch = read_batch(&call.body, call.house.settings().json_bodies)?;
+    publish(call, place, batch, Pushing::Batch).await
 }
 
-async fn publish(call: &Call<'_>, place: Place, batch: PushBatch) -> Result<Vec<u8>, Fault> {
+async fn publish(
+    call: &Call<'_>,
+    place: Place,
+    mut batch: PushBatch,
+    pushing: Pushing,
+) -> Result<Success, Fault> {
+    let mut keys = call.headers.get_all(IDEMPOTENCY_KEY).iter();
+    if let Some(key) = keys.next() {
+        if keys.next().is_some() {
+            return Err(Fault::new(Kind::IdempotencyKeyInvalid));
+        }
+        batch.idempotency = Some(idempotency(key.as_bytes(), pushing, &call.body)?);
+    }
     let pushed = call.house.broker.push(place, batch).await.map_err(|error| call.refused(error))?;
-    Ok(write_pushed(&pushed))
+    Ok(Success { body: write_pushed(&pushed), is_repeated: pushed.repeated })
 }
 
-pub(super) async fn pull(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    let pull = read_pull(&call.body)?.pull;
-    let pulled = call.house.broker.pull(place, pull).await.map_err(|error| call.refused(error))?;
+pub(super) async fn pull(call: &mut Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let asked = read_pull(&call.body)?;
+    // It may wait for long, and as long its body would take room from others'.
+    call.let_go_of_body();
+    let pulled = if asked.wait.0 == 0 {
+        long_poll::look(call, place, asked.pull).await?
+    } else {
+        long_poll::pull(call, place, asked).await?
+    };
     Ok(write_pulled(&pulled, &call.house.keys, call.house.settings().pull_json_encoding))
 }
 
@@ -32,4 +59,50 @@ pub(super) async fn ack(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault>
     let settlement = core::mem::take(&mut asked.settlement);
     let settled = call.house.broker.settle(place, settlement).await.map_err(|error| call.refused(error))?;
     Ok(write_settled(&asked, &settled))
+}
+
+pub(super) async fn extend(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let mut asked = read_extend(&call.body, &call.house.keys)?;
+    let extend = core::mem::take(&mut asked.extend);
+    let extended = call.house.broker.extend(place, extend).await.map_err(|error| call.refused(error))?;
+    Ok(write_extended(&asked, &extended))
+}
+
+pub(super) async fn peek(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let peeked = glance(call, place).await?;
+    Ok(write_peeked(&peeked, &call.house.keys, call.house.settings().pull_json_encoding))
+}
+
+/// The older name of a peek.
+pub(super) async fn preview(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let peeked = glance(call, place).await?;
+    Ok(write_previewed(&peeked, &call.house.keys, call.house.settings().pull_json_encoding))
+}
+
+async fn glance(call: &Call<'_>, place: Place) -> Result<kew_model::Peeked, Fault> {
+    let peek = read_peek(&call.body)?;
+    call.house.broker.peek(place, peek).await.map_err(|error| call.refused(error))
+}
+
+/// Deletes peeked messages by their refs.
+pub(super) async fn discard(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let mut asked = read_references(&call.body, &call.house.keys, number(call, place)?)?;
+    let found = delete(call, place, core::mem::take(&mut asked.messages)).await?;
+    Ok(write_discarded(&asked, &found))
+}
+
+/// Deletes previewed messages, asked and answered as an ack.
+pub(super) async fn ack_preview(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
+    let mut asked = read_preview_settlement(&call.body, &call.house.keys, number(call, place)?)?;
+    delete(call, place, core::mem::take(&mut asked.messages)).await?;
+    Ok(write_preview_settled(&asked))
+}
+
+/// The number that refs of a queue's messages hold; it is nobody else's, before or after.
+fn number(call: &Call<'_>, place: Place) -> Result<QueueNumber, Fault> {
+    Ok(call.queue(place)?.number)
+}
+
+async fn delete(call: &Call<'_>, place: Place, messages: Vec<Sequence>) -> Result<Vec<bool>, Fault> {
+    call.house.broker.discard(place, messages).await.map_err(|error| call.refused(error))
 }

@@ -1,7 +1,8 @@
-//! A broker that fails as a test wants: at push it does what it is told, and else it is the oracle.
+//! A broker that fails as a test wants: at push it does what it is told, and else it is the oracle. It counts its pulls.
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
@@ -15,6 +16,8 @@ use tokio::sync::Notify;
 /// What the next pushes do.
 #[derive(Clone)]
 pub(crate) enum Push {
+    /// What they are asked.
+    Through,
     /// Fail so.
     Fail(Error),
     /// Panic.
@@ -26,11 +29,13 @@ pub(crate) enum Push {
 pub(crate) struct Faulty {
     pub(crate) inner: Arc<Oracle>,
     pub(crate) push: Mutex<Push>,
+    /// How many pulls were answered.
+    pub(crate) pulls: AtomicU64,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<Oracle>, push: Push) -> Self {
-        Self { inner, push: Mutex::new(push) }
+        Self { inner, push: Mutex::new(push), pulls: AtomicU64::new(0) }
     }
 }
 
@@ -48,6 +53,7 @@ impl Broker for Faulty {
         let push = self.push.lock().unwrap().clone();
         Box::pin(async move {
             match push {
+                Push::Through => self.inner.push(place, batch).await,
                 Push::Fail(error) => Err(error),
                 Push::Panic => panic!("told to panic"),
                 Push::Wait(begun, go) => {
@@ -56,6 +62,14 @@ impl Broker for Faulty {
                     self.inner.push(place, batch).await
                 }
             }
+        })
+    }
+
+    fn pull(&self, place: Place, pull: Pull) -> Answer<'_, Pulled> {
+        Box::pin(async move {
+            let pulled = self.inner.pull(place, pull).await;
+            self.pulls.fetch_add(1, Ordering::SeqCst);
+            pulled
         })
     }
 
@@ -82,7 +96,6 @@ impl Broker for Faulty {
         fn subscription(account: AccountId, id: SubscriptionId) -> Option<Arc<Subscription>>;
         fn update_subscription(account: AccountId, id: SubscriptionId, change: SubscriptionChange) -> Answer<'_, Arc<Subscription>>;
         fn delete_subscription(account: AccountId, id: SubscriptionId) -> Answer<'_, Arc<Subscription>>;
-        fn pull(place: Place, pull: Pull) -> Answer<'_, Pulled>;
         fn settle(place: Place, settlement: Settlement) -> Answer<'_, Settled>;
         fn extend(place: Place, extend: Extend) -> Answer<'_, Extended>;
         fn peek(place: Place, peek: Peek) -> Answer<'_, Peeked>;

@@ -32,6 +32,8 @@ impl Listener for Handed {
 /// A server with one queue `jobs`, whose pushes do as they are told.
 pub(crate) struct InMemory {
     hand_in: mpsc::Sender<DuplexStream>,
+    pub(crate) broker: Arc<Faulty>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) running: JoinHandle<()>,
 }
@@ -44,20 +46,17 @@ impl InMemory {
         let oracle = Arc::new(Oracle::new(clock.clone(), chance.clone()));
         oracle.create_account(Some(ACCOUNT), "test".into()).await.unwrap();
         create_queue(oracle.as_ref(), "jobs", Some(QUEUE)).await;
-        let broker: Arc<dyn Broker> = match push {
-            Some(push) => Arc::new(Faulty::new(oracle, push)),
-            None => oracle,
-        };
+        let broker = Arc::new(Faulty::new(oracle, push.unwrap_or(Push::Through)));
         let access = Access::Development { token: DEVELOPMENT_TOKEN.into(), account: ACCOUNT };
         let mut settings = Settings { access, ..Settings::default() };
         change(&mut settings);
-        let server = server_of(broker, clock, chance, settings);
+        let server = server_of(broker.clone(), clock.clone(), chance, settings);
         let (hand_in, handed) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(Handed(handed), async move {
             let _ = stopped.await;
         }));
-        Self { hand_in, stop: Some(stop), running }
+        Self { hand_in, broker, clock, stop: Some(stop), running }
     }
 
     /// A connection with room for this many bytes under way.
