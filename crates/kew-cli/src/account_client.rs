@@ -84,8 +84,10 @@ impl AccountClient {
             QueueReference::Id(id) => self.client.get(&format!("{}/{id}", self.queues_path())),
             QueueReference::Name(name) => {
                 let path = format!("{}?name={name}", self.queues_path());
-                let found: Vec<QueueView> =
-                    self.client.get(&path).with_context(|| format!("cannot look for the queue {name}"))?;
+                let found: Vec<QueueView> = self
+                    .client
+                    .get(&path)
+                    .with_context(|| format!("cannot look for the queue {name}, whose id would do"))?;
                 found.into_iter().next().with_context(|| {
                     format!("there is no queue {name}; kew queues list shows those there are")
                 })

@@ -263,11 +263,12 @@ fn named_account(given: Option<&str>) -> Option<String> {
     named.filter(|account| !account.is_empty())
 }
 
-/// The command that ends what stands in the way, after a refusal with this code.
+/// What helps after a refusal with this code: the command that ends what stands in the way, or what exactly was meant.
 fn advice(code: u32) -> &'static str {
     match code {
         10_252 => "; kew queues resume QUEUE ends the pause",
         11_004 => "; kew consumers update QUEUE changes it",
+        19_019 => "; it is the destination that is missing",
         19_001 => "; kew consumers add QUEUE attaches one",
         _ => "",
     }

@@ -18,6 +18,7 @@ use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 pub(crate) use flags::Flags;
 use layers::Layered;
+pub(crate) use settings::{JSON_BODIES, PULL_JSON_ENCODINGS};
 
 use crate::output;
 
@@ -42,6 +43,8 @@ pub(crate) struct Configuration {
     pub(crate) threads: usize,
     /// The most connections at a time.
     pub(crate) connections_max: usize,
+    /// The most pulls that wait for messages at a time.
+    pub(crate) waiters_max: usize,
     /// Which JSON bodies are taken.
     pub(crate) json_bodies: JsonBodies,
     /// How JSON bodies are shown to pullers.
@@ -101,20 +104,24 @@ impl Written {
             allow_plaintext: values.parse("allow_plaintext")?,
             threads: values.parse("threads")?,
             connections_max: values.parse("connections_max")?,
-            json_bodies: if values.text("json_bodies") == "strict" {
-                JsonBodies::Strict
-            } else {
-                JsonBodies::Any
-            },
-            pull_json_encoding: match values.text("pull_json_encoding") {
-                "plain" => BodyEncoding::Plain,
-                _ => BodyEncoding::Base64,
-            },
+            waiters_max: values.parse("waiters_max")?,
+            json_bodies: json_bodies(values.text("json_bodies")),
+            pull_json_encoding: pull_json_encoding(values.text("pull_json_encoding")),
             log_format: if values.text("log_format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: values.parse("log_level")?,
             log_requests: values.parse("log_requests")?,
         })
     }
+}
+
+/// What a word of [`JSON_BODIES`] means.
+pub(crate) fn json_bodies(word: &str) -> JsonBodies {
+    if word == "strict" { JsonBodies::Strict } else { JsonBodies::Any }
+}
+
+/// What a word of [`PULL_JSON_ENCODINGS`] means.
+pub(crate) fn pull_json_encoding(word: &str) -> BodyEncoding {
+    if word == "plain" { BodyEncoding::Plain } else { BodyEncoding::Base64 }
 }
 
 impl Layered {
@@ -130,6 +137,17 @@ impl Layered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_server() {
+        let configuration = Written(Layered::defaults()).configuration().unwrap();
+        let settings = kew_server::Settings::default();
+        assert_eq!(configuration.connections_max, settings.connections_max);
+        assert_eq!(configuration.waiters_max, settings.waiters_max);
+        assert_eq!(configuration.json_bodies, settings.json_bodies);
+        assert_eq!(configuration.pull_json_encoding, settings.pull_json_encoding);
+        assert_eq!(configuration.log_requests, settings.log_requests);
+    }
 
     #[test]
     fn the_defaults_are_valid() {

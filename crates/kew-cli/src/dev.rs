@@ -16,10 +16,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kew_model::{
     AccountId, Broker, ConsumerKind, NewConsumer, NewQueue, Place, PullSettings, Queue, QueueSettings,
 };
 use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
+use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 use crate::config::{self, LogFormat};
 use crate::serving::{self, Service};
@@ -56,6 +58,15 @@ pub(crate) struct Dev {
     /// Threads that serve requests, 1-64; the store has its own.
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
+    /// JSON bodies to take: any value, or strict (objects and arrays only, as the vendor does).
+    #[arg(long, value_name = "WORD", default_value = config::JSON_BODIES[0],
+        value_parser = PossibleValuesParser::new(config::JSON_BODIES).map(|word| config::json_bodies(&word)))]
+    json_bodies: JsonBodies,
+    /// How pulls show JSON bodies: base64 (as the vendor documents) or plain.
+    #[arg(long, value_name = "WORD", default_value = config::PULL_JSON_ENCODINGS[0],
+        value_parser = PossibleValuesParser::new(config::PULL_JSON_ENCODINGS)
+            .map(|word| config::pull_json_encoding(&word)))]
+    pull_json_encoding: BodyEncoding,
     /// Log one line for each request.
     #[arg(long)]
     log_requests: bool,
@@ -104,6 +115,8 @@ impl Dev {
         let environment = self.data.join(ENVIRONMENT);
         let settings = Settings {
             access: Access::Development { token: DEVELOPMENT_TOKEN.to_owned(), account: ACCOUNT },
+            json_bodies: self.json_bodies,
+            pull_json_encoding: self.pull_json_encoding,
             log_requests: self.log_requests,
             ..Settings::default()
         };

@@ -64,7 +64,8 @@ impl Redrive {
         if self.dry_run {
             return self.count(&account);
         }
-        let destination = self.to.as_ref().map(|queue| account.queue_id(queue)).transpose()?;
+        // The server looks a name up by itself, and by fewer rights than a list of queues needs.
+        let destination = self.to.as_ref().map(ToString::to_string);
         let path = format!("{}/redrive", account.own_path(&self.queue)?);
         let interrupt = Interrupt::listen("kew: stopping after this step (once more to stop at once)")?;
         let bar = progress::bar("redrive", Some(0));

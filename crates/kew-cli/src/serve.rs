@@ -69,6 +69,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let settings = Settings {
         access: Access::Tokens,
         connections_max: configuration.connections_max,
+        waiters_max: configuration.waiters_max,
         json_bodies: configuration.json_bodies,
         pull_json_encoding: configuration.pull_json_encoding,
         log_requests: configuration.log_requests,

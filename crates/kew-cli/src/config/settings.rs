@@ -34,8 +34,13 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
 }
 
+/// Which JSON bodies are taken, the default first.
+pub(crate) const JSON_BODIES: [&str; 2] = ["any", "strict"];
+/// How JSON bodies are shown to pullers, the default first.
+pub(crate) const PULL_JSON_ENCODINGS: [&str; 2] = ["base64", "plain"];
+
 /// Every setting, in the order of help and listing.
-pub(crate) const SETTINGS: [Setting; 10] = [
+pub(crate) const SETTINGS: [Setting; 11] = [
     Setting { key: "data", kind: Kind::Path, default: "./kew-data", help: "Folder of the store" },
     Setting {
         key: "listen",
@@ -62,14 +67,20 @@ pub(crate) const SETTINGS: [Setting; 10] = [
         help: "The most connections at a time, 1-1000000; less if the process may open fewer files",
     },
     Setting {
+        key: "waiters_max",
+        kind: Kind::Count(0..=1_000_000),
+        default: "10000",
+        help: "The most pulls that wait for messages at a time, 0-1000000; each takes a connection, too",
+    },
+    Setting {
         key: "json_bodies",
-        kind: Kind::Choice(&["any", "strict"]),
+        kind: Kind::Choice(&JSON_BODIES),
         default: "any",
         help: "JSON bodies to take: any value, or strict (objects and arrays only, as the vendor does)",
     },
     Setting {
         key: "pull_json_encoding",
-        kind: Kind::Choice(&["base64", "plain"]),
+        kind: Kind::Choice(&PULL_JSON_ENCODINGS),
         default: "base64",
         help: "How pulls show JSON bodies: base64 (as the vendor documents) or plain",
     },

@@ -8,7 +8,21 @@ fn help_names_every_command() {
     let output = run(folder.path(), &["--help"]);
     let text = printed(&output);
     assert!(output.status.success());
-    for name in ["dev", "serve", "account", "token", "bench"] {
+    for name in [
+        "dev",
+        "serve",
+        "queues",
+        "consumers",
+        "push",
+        "pull",
+        "peek",
+        "ack",
+        "retry",
+        "redrive",
+        "account",
+        "token",
+        "bench",
+    ] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name} in {text}");
         assert!(run(folder.path(), &[name, "--help"]).status.success(), "{name} --help");
     }

@@ -7,9 +7,14 @@
 
 mod bench;
 mod config;
+mod consumers;
+mod desk;
 mod dev;
 mod http;
 mod kew;
+mod messages;
+mod queues;
+mod redrive;
 mod refused;
 mod serve;
 mod tokens;
