@@ -10,6 +10,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::PATIENCE;
+use crate::vitals::Vitals;
 
 /// Lines that the process may be ahead of its reader.
 const LINES_AHEAD: usize = 1_000;
@@ -75,6 +76,11 @@ impl Kew {
     /// The file of its log.
     pub fn log_path(&self) -> PathBuf {
         self.log.clone()
+    }
+
+    /// Its memory and its connections.
+    pub fn vitals(&self) -> Vitals {
+        Vitals::of(self.process)
     }
 
     /// Ends it by SIGKILL, at whatever it is doing.

@@ -6,6 +6,7 @@
 //!
 //! * [`Site`] is a folder and an address that outlive the processes which serve them; [`Kew`] is one such process.
 //! * [`load`] is nine clients that push, pull, ack, retry and let leases end.
+//! * [`Vitals`] are the memory and the connections of such a process, which no request may blow up.
 //! * [`Record`] is what they saw, and [`drain`] takes out of the queues whatever is left.
 //!
 //! Nothing here sleeps: threads wait for answers and for each other, and every wait ends by itself, in failure, after
@@ -23,6 +24,7 @@ mod stopwatch;
 pub mod strace;
 mod tally;
 pub mod trace;
+mod vitals;
 
 use core::time::Duration;
 
@@ -34,6 +36,7 @@ pub use record::{Event, Record};
 pub use site::{Queues, Site};
 pub use stopwatch::Stopwatch;
 pub use tally::Tally;
+pub use vitals::Vitals;
 
 /// How long to wait for something that must come. Only a hanging server ever takes it.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,8 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
+mod abuse;
 mod campaign;
 mod failed_sync;
 mod judged;
 mod kill;
+mod siege;
 mod sync_first;

@@ -1,0 +1,155 @@
+//! What bad clients may cost the real process (store-study §7.3, §7.4 risk 4): never more than 64 MiB over what it holds
+//! idle, and no connection once they are gone. What they are told is asserted as well, and a good client is served.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::siege::{Siege, Told, told};
+
+/// Bad clients at a time that send bodies.
+const CLIENTS: usize = 16;
+/// Connections of a flood: fewer than the server takes, which is 4,096.
+const FLOOD: usize = 3_000;
+const MEBIBYTE: usize = 1 << 20;
+
+fn refused(status: u16, code: u64) -> Told {
+    Told { status, code, hung_up: true }
+}
+
+/// A refusal after which the connection goes on.
+fn told_off(status: u16, code: u64) -> Told {
+    Told { status, code, hung_up: false }
+}
+
+fn assert_all(told: &[Told], expected: &Told) {
+    assert!(told.iter().all(|told| told == expected), "{told:?} are not all {expected:?}");
+}
+
+#[test]
+fn bodies_of_ten_megabytes_are_refused_unread() {
+    let siege = Siege::begin();
+    let head = siege.push_head("content-length: 10000000\r\n\r\n");
+    let told = siege.attack(CLIENTS, head.as_bytes(), &[b'x'; 100_000], 100);
+    assert_all(&told, &refused(413, 19_007));
+    siege.end();
+}
+
+#[test]
+fn chunked_bodies_without_end_are_cut_at_a_mebibyte() {
+    let siege = Siege::begin();
+    let head = siege.push_head("transfer-encoding: chunked\r\n\r\n");
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(65_536));
+    // 64 MiB each, if the server took them.
+    let told = siege.attack(CLIENTS, head.as_bytes(), chunk.as_bytes(), 1_024);
+    assert_all(&told, &refused(413, 19_007));
+    siege.end();
+}
+
+#[test]
+fn a_million_brackets_are_read_without_a_stack() {
+    let siege = Siege::begin();
+    let open = "[".repeat(500_000);
+    let close = "]".repeat(500_000);
+    for (body, code) in [
+        (format!(r#"{{"body":{open}{close}}}"#), 10_207),
+        (format!(r#"{{"body":{}"#, "[".repeat(1_000_000)), 10_208),
+        (format!(r#"{{"body":1,"unknown":{open}{}"#, "{".repeat(500_000)), 10_208),
+    ] {
+        let head = siege.push_head(&format!("content-length: {}\r\n\r\n", body.len()));
+        assert_all(&siege.attack(CLIENTS, head.as_bytes(), body.as_bytes(), 1), &told_off(400, code));
+    }
+    siege.end();
+}
+
+#[test]
+fn text_that_is_no_utf_8_is_refused() {
+    let siege = Siege::begin();
+    let head = siege.push_head(&format!("content-length: {MEBIBYTE}\r\n\r\n"));
+    for byte in [0xff, 0xc0] {
+        let told = siege.attack(CLIENTS, head.as_bytes(), &vec![byte; MEBIBYTE], 1);
+        assert_all(&told, &told_off(400, 10_208));
+    }
+    siege.end();
+}
+
+#[test]
+fn headers_without_end_are_cut_at_64_kib() {
+    let siege = Siege::begin();
+    let told = siege.attack(CLIENTS, siege.push_head("").as_bytes(), b"x-more: and more\r\n", 100_000);
+    assert_all(&told, &refused(431, 19_011));
+    siege.end();
+}
+
+#[test]
+fn what_two_servers_could_read_in_two_ways_costs_the_connection() {
+    let siege = Siege::begin();
+    let body = r#"{"body":1}"#;
+    for rest in [
+        format!("content-length: 10\r\ncontent-length: 11\r\n\r\n{body}x"),
+        format!("transfer-encoding: chunked, identity\r\n\r\na\r\n{body}\r\n0\r\n\r\n"),
+        format!("x: 1\r\n folded: 2\r\ncontent-length: 10\r\n\r\n{body}"),
+    ] {
+        let request = siege.push_head(&rest);
+        let told = siege.attack(CLIENTS, request.as_bytes(), b"", 0);
+        assert_all(&told, &refused(400, 19_010));
+    }
+    siege.end();
+}
+
+#[test]
+fn thousands_of_connections_are_held_and_let_go() {
+    // Given thousands of clients, half of which have begun a request
+    let mut siege = Siege::begin();
+    let flood = flood(&siege);
+    // When they stay, then a good client is served
+    siege.serves();
+    assert!(siege.connections() <= FLOOD);
+    // And those that are silent within their headers are let go by the server, without an answer
+    for mut stream in flood.iter().step_by(2) {
+        assert_eq!(std::io::Read::read(&mut stream, &mut [0; 16]).unwrap(), 0);
+    }
+    drop(flood);
+    siege.end();
+}
+
+fn flood(siege: &Siege) -> Vec<TcpStream> {
+    // Some systems let a process open a thousand files unless it asks for more.
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let connect = |index: usize| {
+        let mut stream = siege.connect();
+        if index.is_multiple_of(2) {
+            stream.write_all(siege.push_head("x-slow: yes\r\n").as_bytes()).unwrap();
+        }
+        stream
+    };
+    (0..FLOOD).map(connect).collect()
+}
+
+#[test]
+fn slow_bodies_are_answered_when_their_time_is_over() {
+    let mut siege = Siege::begin();
+    // Given half bodies of every kind, all of them silent from now on
+    let streams: Vec<_> = (0..CLIENTS)
+        .map(|index| {
+            let length = if index.is_multiple_of(2) {
+                "content-length: 1000000"
+            } else {
+                "transfer-encoding: chunked"
+            };
+            let mut stream = siege.connect();
+            stream.write_all(siege.push_head(&format!("{length}\r\n\r\n8000\r\n")).as_bytes()).unwrap();
+            stream.write_all(&[b' '; 30_000]).unwrap();
+            stream
+        })
+        .collect();
+    siege.serves();
+    // Then each is told, and the connection ends
+    for stream in &streams {
+        assert_eq!(told(stream), refused(408, 19_006));
+    }
+    siege.end();
+}
