@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::account_client::{AccountTarget, QueueReference};
 use crate::{duration, output};
 
-/// Manages the consumers of queues.
+/// Manage the consumers of queues.
 #[derive(Debug, Args)]
 pub(crate) struct Consumers {
     #[command(subcommand)]

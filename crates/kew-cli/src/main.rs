@@ -46,27 +46,20 @@ struct Arguments {
     command: Command,
 }
 
+/// What to do. A command without a text here has it, and a longer one for its own help, where its flags are.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a durable queue for development: loopback only, with a well-known token.
     Dev(dev::Dev),
     /// Serve queues for real: with accounts, scoped tokens, and settings from a file, the environment and flags.
     Serve(serve::Serve),
-    /// Manage the queues of a running server.
     Queues(queues::Queues),
-    /// Manage the consumers of queues.
     Consumers(consumers::Consumers),
-    /// Publish messages.
     Push(push::Push),
-    /// Take messages under leases, and print them as JSON lines.
     Pull(pull::Pull),
-    /// Look at messages without taking them.
     Peek(peek::Peek),
-    /// Acknowledge messages that were pulled.
     Ack(settle::Ack),
-    /// Give messages back that were pulled.
     Retry(settle::Retry),
-    /// Move the messages of a dead-letter queue back to where they came from, or to another queue.
     Redrive(redrive::Redrive),
     /// Manage the accounts of a running server.
     Account(account::Account),

@@ -7,8 +7,10 @@ use crate::account_client::{AccountTarget, QueueReference};
 use crate::message::Messages;
 use crate::output;
 
-/// Prints the messages that a pull would take now, one JSON object a line, and leaves them where they are. Works on a paused
-/// queue, and on one without a consumer. JSON bodies are decoded, bytes are base64.
+/// Look at messages without taking them.
+///
+/// Prints those that a pull would take now, each a JSON object on a line of its own, and leaves them where they are. Works
+/// on a paused queue, and on one without a consumer. JSON bodies are decoded, bytes are base64.
 #[derive(Debug, Args)]
 pub(crate) struct Peek {
     /// Queue's name or id.

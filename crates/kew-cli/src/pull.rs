@@ -16,7 +16,10 @@ use crate::{duration, output, settle};
 /// proxies in between have patience.
 const FOLLOW_WAIT_MS: u64 = 30_000;
 
-/// Takes messages under leases and prints them, one JSON object a line. JSON bodies are decoded, bytes are base64.
+/// Take messages under leases, and print them.
+///
+/// Each message is a JSON object on a line of its own. JSON bodies are decoded, bytes are base64. What is not acknowledged
+/// comes again when its lease ends; its lease_id goes to kew ack or kew retry, and the whole line does, too.
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
     /// Queue's name or id.

@@ -22,7 +22,10 @@ use batch::{Batch, Message};
 /// Bytes that are read of standard input at a time: more than one batch of short lines.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Publishes messages: each TEXT, a file, or each line of standard input that is not empty.
+/// Publish messages.
+///
+/// Each TEXT is a message, or a file as a whole, or each line of standard input that is not empty. A message holds up to
+/// 127,900 bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Push {
     /// Queue's name or id.

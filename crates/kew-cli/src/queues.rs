@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
 use crate::{duration, output};
 
-/// Manages the queues of a running server.
+/// Manage the queues of a running server.
 #[derive(Debug, Args)]
 pub(crate) struct Queues {
     #[command(subcommand)]

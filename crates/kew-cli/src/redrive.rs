@@ -14,8 +14,11 @@ use crate::account_client::{AccountClient, AccountTarget, QueueReference};
 use crate::interrupt::Interrupt;
 use crate::{output, progress};
 
-/// Moves the messages of a dead-letter queue, each to the queue that it failed in; with --to, all to one queue. A moved
-/// message keeps its id and body, and its attempts start anew. Leased and delayed messages stay.
+/// Move the messages of a dead-letter queue back to where they came from, or to another queue.
+///
+/// Each goes to the queue that it failed in; with --to, all go to one queue. A moved message keeps its id and body, and its
+/// attempts start anew. Leased and delayed messages stay. It goes in steps of at most 100 messages, each whole or not at
+/// all; Ctrl-C ends it between two of them.
 #[derive(Debug, Args)]
 pub(crate) struct Redrive {
     /// Name or id of the dead-letter queue.

@@ -18,14 +18,18 @@ use crate::{duration, output};
 /// The longest line that is read, in bytes: a message as it is printed, every character escaped.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Acknowledges messages: they are done, and never come back.
+/// Acknowledge messages that were pulled: they are done, and never come back.
+///
+/// Fails when one of the leases could not be settled, after it has settled the others.
 #[derive(Debug, Args)]
 pub(crate) struct Ack {
     #[command(flatten)]
     leases: Leases,
 }
 
-/// Gives messages back: each comes again, unless this was its last attempt.
+/// Give messages back that were pulled: each comes again, unless this was its last attempt.
+///
+/// Fails when one of the leases could not be settled, after it has settled the others.
 #[derive(Debug, Args)]
 pub(crate) struct Retry {
     #[command(flatten)]

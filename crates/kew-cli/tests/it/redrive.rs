@@ -140,6 +140,20 @@ fn ctrl_c_ends_it_between_two_steps() {
 }
 
 #[test]
+fn a_second_ctrl_c_waits_for_nothing() {
+    let mut stage = Stage::new();
+    stage.asked();
+    let process = Pid::from_child(&stage.child);
+    kill_process(process, Signal::INT).unwrap();
+    let mut told = String::new();
+    BufReader::new(stage.child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("once more to stop at once"), "{told}");
+    // When it comes again while the step is still unanswered.
+    kill_process(process, Signal::INT).unwrap();
+    assert_eq!(stage.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn what_comes_meanwhile_is_left() {
     // Given messages that fail again as fast as they move: the queue never runs empty.
     let mut stage = Stage::new();
