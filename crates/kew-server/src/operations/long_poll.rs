@@ -3,8 +3,9 @@
 //! It ends with the first messages; with none at its deadline and as soon as the server drains; with an error as soon as
 //! there is one to tell. A client that leaves is dropped out of its wait by the connection.
 //!
-//! Invariants: no news is missed, since the promise of news is asked for before the look that finds nothing; a caller that
-//! has waited is judged anew before each look, so that a token that was revoked in the meantime gets nothing.
+//! Invariants: no news is missed, since the promise of news is asked for before the look that finds nothing; of one line
+//! only the first has such a promise; a caller that has waited is judged anew before each look, so that a token that was
+//! revoked in the meantime gets nothing.
 
 use core::future::{Future, ready};
 use core::pin::{Pin, pin};
@@ -52,7 +53,8 @@ async fn wait(
     let _turn = match waiter.turn_if_first() {
         Some(turn) => turn,
         None => {
-            // Those before may have left news unused.
+            // The broker would have to tell everybody in line of each piece of news. Those before may leave some unused,
+            // so whoever gets the turn looks at once.
             news = Box::pin(ready(()));
             tokio::select! {
                 biased;

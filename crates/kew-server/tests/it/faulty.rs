@@ -1,4 +1,5 @@
-//! A broker that fails as a test wants: at push it does what it is told, and else it is the oracle. It counts its pulls.
+//! A broker that fails as a test wants: at push it does what it is told, and else it is the oracle. It counts its pulls and
+//! those who listen for news.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -31,11 +32,20 @@ pub(crate) struct Faulty {
     pub(crate) push: Mutex<Push>,
     /// How many pulls were answered.
     pub(crate) pulls: AtomicU64,
+    /// How many promises of news somebody holds: one less than the references to this.
+    listeners: Arc<()>,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<Oracle>, push: Push) -> Self {
-        Self { inner, push: Mutex::new(push), pulls: AtomicU64::new(0) }
+        Self { inner, push: Mutex::new(push), pulls: AtomicU64::new(0), listeners: Arc::new(()) }
+    }
+}
+
+impl Faulty {
+    /// How many listen for news.
+    pub(crate) fn listeners(&self) -> usize {
+        Arc::strong_count(&self.listeners) - 1
     }
 }
 
@@ -62,6 +72,14 @@ impl Broker for Faulty {
                     self.inner.push(place, batch).await
                 }
             }
+        })
+    }
+
+    fn changed(&self, place: Place) -> Change {
+        let (change, listener) = (self.inner.changed(place), self.listeners.clone());
+        Box::pin(async move {
+            change.await;
+            drop(listener);
         })
     }
 
@@ -103,7 +121,6 @@ impl Broker for Faulty {
         fn discard(place: Place, messages: Vec<Sequence>) -> Answer<'_, Vec<bool>>;
         fn purge(place: Place) -> Answer<'_, Arc<Queue>>;
         fn backlog(place: Place) -> Answer<'_, Backlog>;
-        fn changed(place: Place) -> Change;
         fn housekeep() -> Answer<'_, ()>;
         fn close() -> Answer<'_, ()>;
     }
