@@ -108,7 +108,7 @@ impl House {
         let matched = routes::find(&head.method, head.uri.path())?;
         let route = matched.route;
         if route.right == Right::Nothing {
-            return Ok(operations::health().into());
+            return Ok(operations::constant(route.operation).into());
         }
         let clock = self.clock.as_ref();
         let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;

@@ -19,6 +19,7 @@ mod body;
 mod caller;
 mod connection;
 mod credentials;
+mod document;
 mod house;
 mod listen;
 mod operations;

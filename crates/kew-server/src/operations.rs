@@ -19,6 +19,7 @@ use tokio::sync::SemaphorePermit;
 
 use crate::caller::Caller;
 use crate::connection::Watch;
+use crate::document::DOCUMENT;
 use crate::house::House;
 use crate::routes::{Matched, Operation, Right};
 
@@ -119,16 +120,21 @@ impl Call<'_> {
     }
 }
 
-/// `GET /healthz`: the same constant for everybody.
-pub(crate) fn health() -> Vec<u8> {
-    envelope::success(16, |out| out.extend_from_slice(br#"{"status":"ok"}"#))
+/// What is the same for everybody: the OpenAPI document, and otherwise that the server answers.
+pub(crate) fn constant(operation: Operation) -> Vec<u8> {
+    match operation {
+        Operation::Describe => DOCUMENT.to_vec(),
+        _ => envelope::success(16, |out| out.extend_from_slice(br#"{"status":"ok"}"#)),
+    }
 }
 
 /// Reads what the path names. A queue that the caller may not know of is as missing as one that never was.
 pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
     let operation = call.operation();
     match operation {
-        Operation::Health | Operation::ListAccounts | Operation::CreateAccount => return Ok(Named::Server),
+        Operation::Health | Operation::Describe | Operation::ListAccounts | Operation::CreateAccount => {
+            return Ok(Named::Server);
+        }
         _ if call.matched.route.right == Right::Known && call.matched.account.is_empty() => {
             return Ok(Named::Caller);
         }
@@ -221,7 +227,7 @@ async fn once(call: &mut Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
         (Operation::ListTokens, Named::Account(account)) => Ok(admin::list_tokens(call, account)),
         (Operation::CreateToken, Named::Account(account)) => admin::create_token(call, account).await,
         (Operation::RevokeToken, Named::Account(account)) => admin::revoke_token(call, account).await,
-        (Operation::Health, _) => Ok(health()),
+        (Operation::Health | Operation::Describe, _) => Ok(constant(call.operation())),
         (operation, named) => {
             // A row of the table and what its path names always go together.
             Err(Fault::new(Kind::InternalError).caused_by(format!("{operation:?} of {named:?}")))

@@ -11,6 +11,7 @@ use kew_wire::{Fault, Kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
     Health,
+    Describe,
     ListQueues,
     CreateQueue,
     GetQueue,
@@ -111,6 +112,7 @@ const ACCOUNT_TOKEN: &[&str] = &["client", "v4", "accounts", ACCOUNT, "tokens", 
 const USER: &[&str] = &["client", "v4", "user"];
 const MEMBERSHIPS: &[&str] = &["client", "v4", "memberships"];
 const HEALTH: &[&str] = &["healthz"];
+const DOCUMENT: &[&str] = &["kew", "v1", "openapi.json"];
 const USER_TOKEN: &[&str] = &["client", "v4", "user", "tokens", "verify"];
 const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages"];
 const BATCH: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages", "batch"];
@@ -170,6 +172,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::GET,    OWN_ACCOUNTS,     Right::Known,   Operation::ListOwnAccounts),
     route(&Method::GET,    OWN_ACCOUNT,      Right::Known,   Operation::GetOwnAccount),
     route(&Method::GET,    HEALTH,           Right::Nothing, Operation::Health),
+    route(&Method::GET,    DOCUMENT,         Right::Nothing, Operation::Describe),
     route(&Method::POST,   REDRIVE,          Right::Moving,  Operation::Redrive),
     route(&Method::GET,    ACCOUNTS,         Right::Server,  Operation::ListAccounts),
     route(&Method::POST,   ACCOUNTS,         Right::Server,  Operation::CreateAccount),
@@ -256,6 +259,8 @@ pub struct RouteSummary {
     pub method: &'static str,
     /// The path, with `{account}`, `{queue}` and `{item}` where any text may stand.
     pub path: String,
+    /// Its operation's id in `docs/openapi.json`.
+    pub id: &'static str,
     /// The scope that it needs: a scope's name; `consume and push` for both; `server` for the scope admin over all queues; `any` for a credential
     /// of any kind; `none`.
     pub right: &'static str,
@@ -266,6 +271,7 @@ pub fn routes() -> Vec<RouteSummary> {
     let summary = |route: &Route| RouteSummary {
         method: route.method.as_str(),
         path: format!("/{}", route.path.join("/")),
+        id: route.operation.id(),
         right: match route.right {
             Right::Nothing => "none",
             Right::Known => "any",

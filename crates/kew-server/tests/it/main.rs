@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod long_poll;
 mod memory;
+mod openapi;
 mod peek;
 mod preview;
 mod pull;

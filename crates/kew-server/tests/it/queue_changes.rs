@@ -201,6 +201,35 @@ async fn a_purge_needs_no_body_and_refuses_to_be_told_no() {
 }
 
 #[tokio::test]
+async fn retention_ends_messages_also_while_paused_and_the_oldest_moves() {
+    // Given two messages, a second apart, in a paused queue that keeps them for a minute
+    let kew = Kew::start().await;
+    kew.call("PATCH", JOBS, r#"{"settings":{"message_retention_period":60}}"#).await.expect(200);
+    kew.push_texts(&["first"]).await;
+    kew.clock.advance(Milliseconds(1_000));
+    kew.push_texts(&["second"]).await;
+    kew.call("PATCH", JOBS, r#"{"settings":{"delivery_paused":true}}"#).await.expect(200);
+    let measured = async || {
+        let shown = kew.call("GET", &format!("{JOBS}/metrics"), "").await.expect(200);
+        (shown["backlog_count"].clone(), shown["oldest_message_timestamp_ms"].clone())
+    };
+    let start = kew_testkit::ManualClock::START.0;
+    // When the first is a minute old, then it is gone, and the oldest is the second
+    kew.clock.advance(Milliseconds(58_999));
+    assert_eq!(measured().await, (json!(2), json!(start)));
+    kew.clock.advance(Milliseconds(1));
+    assert_eq!(measured().await, (json!(1), json!(start + 1_000)));
+    // When the period is lengthened, then the second stays, and is delivered once the queue goes on
+    let settings = r#"{"settings":{"message_retention_period":3600,"delivery_paused":false}}"#;
+    kew.call("PATCH", JOBS, settings).await.expect(200);
+    kew.clock.advance(Milliseconds(3_540_999));
+    assert_eq!(kew.pull("").await["messages"][0]["body"], "second");
+    // When its time is over, leased or not, then nothing is left
+    kew.clock.advance(Milliseconds(1));
+    assert_eq!(measured().await, (json!(0), json!(0)));
+}
+
+#[tokio::test]
 async fn metrics_follow_each_step() {
     let kew = Kew::start().await;
     let metrics = format!("{JOBS}/metrics");
