@@ -9,9 +9,11 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::error::Error;
 use crate::pool::write_all;
-use crate::segment::Segment;
+use crate::segment::{Filling, Segment};
 use crate::shared::{Shared, locked};
 
 /// The first chunk, in bytes.
@@ -28,6 +30,8 @@ pub enum Step {
     Idle,
     /// There is work, but the volume is full. Worth another look once space came back.
     NoSpace,
+    /// There is work, but the process or the machine has as many files open as it may. Worth another look later.
+    NoFiles,
 }
 
 /// Prepares segments ahead of the writer, and disposes of retired ones.
@@ -44,7 +48,7 @@ impl Preparer {
     /// Does one bounded piece of work.
     ///
     /// # Errors
-    /// A failure other than a full volume ends the journal, as a failing disk does.
+    /// A failure other than a full volume or too many open files ends the journal, as a failing disk does.
     pub fn step(&mut self) -> Result<Step, Error> {
         self.shared.alive()?;
         let mut pool = locked(&self.shared.pool);
@@ -67,14 +71,18 @@ impl Preparer {
             };
         }
         let chunk_bytes = pool.chunk_bytes;
-        let Some((segment, range)) = to_fill(pool.active.as_ref(), pool.next.as_ref(), chunk_bytes) else {
+        let Some(filling) = to_fill(pool.active.as_ref(), pool.next.as_ref(), chunk_bytes) else {
             return Ok(Step::Idle);
         };
         pool.chunk_bytes = chunk_bytes.saturating_mul(2).min(CHUNK_BYTES_MAX);
         drop(pool);
-        let outcome = self.fill(&segment, &range);
-        segment.release(&range, outcome.is_ok());
-        outcome.map_or_else(|error| self.judge(error), |()| Ok(Step::Worked))
+        match self.fill(&filling.segment, &filling.range) {
+            Ok(()) => {
+                filling.finish();
+                Ok(Step::Worked)
+            }
+            Err(error) => self.judge(error),
+        }
     }
 
     /// Writes zeros over the range and syncs them, so that no commit has to allocate blocks there.
@@ -100,6 +108,10 @@ impl Preparer {
         self.shared.alive()?;
         match &error {
             Error::Disk { operation: "write" | "create", source, .. } if is_full(source) => Ok(Step::NoSpace),
+            // Nothing has been written then, so nothing is in doubt.
+            Error::Disk { operation: "open" | "create", source, .. } if is_out_of_files(source) => {
+                Ok(Step::NoFiles)
+            }
             _ => Err(self.shared.poison(error)),
         }
     }
@@ -112,26 +124,25 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
+fn is_out_of_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 /// A next segment is wanted when nothing is active yet, or a quarter of the active one is used.
 fn wants_next(active: Option<&Segment>) -> bool {
     active.is_none_or(|segment| segment.progress().0 >= segment.size_bytes / 4)
 }
 
-fn to_fill(
-    active: Option<&Arc<Segment>>,
-    next: Option<&Arc<Segment>>,
-    chunk_bytes: u32,
-) -> Option<(Arc<Segment>, Range<u32>)> {
+fn to_fill(active: Option<&Arc<Segment>>, next: Option<&Arc<Segment>>, chunk_bytes: u32) -> Option<Filling> {
     let active = active?;
     let (written_to, filled_to) = active.progress();
     // Half a chunk ahead is enough to be never overtaken, and keeps a store small that is hardly used.
     if filled_to - written_to < chunk_bytes / 2
-        && let Some(range) = active.reserve(chunk_bytes, active.size_bytes)
+        && let Some(filling) = active.reserve(chunk_bytes, active.size_bytes)
     {
-        return Some((Arc::clone(active), range));
+        return Some(filling);
     }
     let next = next?;
     let used = written_to.saturating_sub(active.size_bytes / 4);
-    let range = next.reserve(chunk_bytes, used.saturating_mul(2).min(next.size_bytes))?;
-    Some((Arc::clone(next), range))
+    next.reserve(chunk_bytes, used.saturating_mul(2).min(next.size_bytes))
 }

@@ -1,8 +1,8 @@
 //! Opening a store: from what a crash left behind to a journal that may be written again.
 //!
-//! The order is: lock, identity, newest checkpoint, inventory of the log folder, the chain of segments from the
-//! newest Start frame back to the checkpoint, every frame of it, and the judgement on the last segment
-//! ([`tail`]): torn tail or damage. Frames that cannot be proven durable are copied to a new segment and synced
+//! The order is: a look whether the folder is ours, lock, identity, newest checkpoint, inventory of the log folder,
+//! the chain of segments from the newest Start frame back to the checkpoint, every frame of it, and the judgement on
+//! the last segment ([`tail`]): torn tail or damage. Frames that cannot be proven durable are copied to a new segment and synced
 //! before anything is served; an old segment is never written again (J10). Every step may be cut short any number
 //! of times: until the new segment has its name, the old state is what the next open finds. Rules in
 //! docs/format-journal.md §8.
@@ -103,6 +103,7 @@ pub struct RecoveryReport {
 /// [`Error::Disk`] at any step leaves a state that the next open handles.
 pub fn open(disk: Arc<dyn Disk>, mut options: Options, replay: &mut dyn Replay) -> Result<Opened, Error> {
     disk.create_folder("").map_err(|source| Error::disk("create", ".", source))?;
+    store_file::look_before_locking(&*disk, &options)?;
     let lock = disk.lock(store_file::LOCK_NAME);
     let lock = lock.map_err(|source| Error::disk("lock", store_file::LOCK_NAME, source))?;
     let lock = lock.ok_or(Error::Locked)?;

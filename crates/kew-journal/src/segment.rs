@@ -200,7 +200,7 @@ impl Segment {
     }
 
     /// Reserves up to `bytes_max` unfilled bytes for the preparer, but nothing at or behind `limit`.
-    pub(crate) fn reserve(&self, bytes_max: u32, limit: u32) -> Option<Range<u32>> {
+    pub(crate) fn reserve(self: &Arc<Self>, bytes_max: u32, limit: u32) -> Option<Filling> {
         let mut ranges = locked(&self.ranges);
         let start = ranges.claimed_to.next_multiple_of(BLOCK_BYTES).max(ranges.filled_to);
         let end = start.saturating_add(bytes_max).min(limit).min(self.size_bytes);
@@ -208,11 +208,10 @@ impl Segment {
             return None;
         }
         ranges.filling = Some(start..end);
-        Some(start..end)
+        Some(Filling { segment: Arc::clone(self), range: start..end, done: false })
     }
 
-    /// Ends the reservation; `filled` says whether its blocks exist now.
-    pub(crate) fn release(&self, range: &Range<u32>, filled: bool) {
+    fn release(&self, range: &Range<u32>, filled: bool) {
         let mut ranges = locked(&self.ranges);
         ranges.filling = None;
         if filled {
@@ -231,5 +230,26 @@ impl Segment {
     pub(crate) fn in_turn<T>(&self, sync: impl FnOnce() -> T) -> T {
         let _turn = locked(&self.sync_turn);
         sync()
+    }
+}
+
+/// A reservation of the preparer. When it goes, however it goes, the committer need not wait for it any more.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) range: Range<u32>,
+    done: bool,
+}
+
+impl Filling {
+    /// The blocks exist now.
+    pub(crate) fn finish(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.segment.release(&self.range, self.done);
     }
 }

@@ -53,35 +53,53 @@ fn decode(bytes: &[u8], options: &mut Options) -> Result<(), Error> {
 
 /// Reads `STORE`, or creates the store if the folder is empty. True when it was created.
 pub(crate) fn open_or_create(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
-    match disk.open(NAME) {
-        Ok(file) => {
-            let mut bytes = [0; SIZE];
-            let read = file.read_at(&mut bytes, 0);
-            let count = read.map_err(|source| Error::disk("read", NAME, source))?;
-            decode(&bytes[..count], options)?;
-            Ok(false)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create(disk, options)?;
-            Ok(true)
-        }
-        Err(error) => Err(Error::disk("open", NAME, error)),
+    if read(disk, options)? {
+        return Ok(false);
     }
+    create(disk, options)?;
+    Ok(true)
+}
+
+/// Looks whether the folder is a store's or may become one, before anything in it is touched, the lock included.
+pub(crate) fn look_before_locking(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
+    if read(disk, &mut options.clone())? { Ok(()) } else { judge_contents(disk).map(drop) }
+}
+
+/// Reads `STORE`; false when there is none.
+fn read(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
+    let file = match disk.open(NAME) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.map_err(|source| Error::disk("open", NAME, source))?,
+    };
+    let mut bytes = [0; SIZE];
+    let count = file.read_at(&mut bytes, 0).map_err(|source| Error::disk("read", NAME, source))?;
+    decode(&bytes[..count], options)?;
+    Ok(true)
+}
+
+/// Refuses a folder without `STORE` that holds something else than a creation that was cut short leaves; says whether it
+/// holds a draft of that file.
+fn judge_contents(disk: &dyn Disk) -> Result<bool, Error> {
+    let mut has_draft = false;
+    for name in disk.list("").map_err(|source| Error::disk("list", ".", source))? {
+        match name.as_str() {
+            LOCK_NAME => {}
+            TEMPORARY => has_draft = true,
+            LOG_FOLDER | CHECKPOINT_FOLDER => require_empty(disk, &name)?,
+            _ => return Err(foreign(&name)),
+        }
+    }
+    Ok(has_draft)
+}
+
+fn foreign(name: &str) -> Error {
+    Error::NotAStore { reason: format!("the folder holds {name:?} and no file STORE") }
 }
 
 fn create(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
     options.check()?;
-    for name in disk.list("").map_err(|source| Error::disk("list", ".", source))? {
-        match name.as_str() {
-            LOCK_NAME => {}
-            // What a creation left behind that did not get as far as STORE.
-            TEMPORARY => disk.remove(TEMPORARY).map_err(|source| Error::disk("remove", TEMPORARY, source))?,
-            LOG_FOLDER | CHECKPOINT_FOLDER => require_empty(disk, &name)?,
-            _ => {
-                let reason = format!("the folder holds {name:?} and no file STORE");
-                return Err(Error::NotAStore { reason });
-            }
-        }
+    if judge_contents(disk)? {
+        disk.remove(TEMPORARY).map_err(|source| Error::disk("remove", TEMPORARY, source))?;
     }
     for folder in [LOG_FOLDER, CHECKPOINT_FOLDER] {
         disk.create_folder(folder).map_err(|source| Error::disk("create", folder, source))?;
@@ -94,10 +112,24 @@ fn create(disk: &dyn Disk, options: &Options) -> Result<(), Error> {
     disk.rename(TEMPORARY, NAME).map_err(|source| Error::disk("rename", TEMPORARY, source))
 }
 
+/// A folder of one of the log's names: empty, or else with files of a log, whose `STORE` is lost then, or with somebody
+/// else's.
 fn require_empty(disk: &dyn Disk, folder: &str) -> Result<(), Error> {
-    let inside = disk.list(folder).map_err(|source| Error::disk("list", folder, source))?;
-    if inside.is_empty() {
-        return Ok(());
+    let inside = match disk.list(folder) {
+        Ok(inside) => inside,
+        // A file, and so nothing that a store has.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(foreign(folder)),
+        Err(error) => return Err(Error::disk("list", folder, error)),
+    };
+    let is_ours = |name: &String| {
+        let number = name.split_once('.').map(|(number, _)| number);
+        number.is_some_and(|number| number.len() == 16 && u64::from_str_radix(number, 16).is_ok())
+    };
+    match inside.first() {
+        None => Ok(()),
+        Some(_) if inside.iter().any(is_ours) => {
+            Err(Error::damage(NAME, 0, format!("it is missing, but the folder {folder} is not empty")))
+        }
+        Some(_) => Err(foreign(folder)),
     }
-    Err(Error::damage(NAME, 0, format!("it is missing, but the folder {folder} is not empty")))
 }

@@ -3,13 +3,15 @@
 //! Files are 0600 and folders 0700. Writes are gathered (`pwritev`) into the page cache and made durable by
 //! `fdatasync`; the lock is an advisory file lock that the kernel drops with the process, however it ends.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{Disk, DiskFile, FolderLock, Space};
+use crate::shared::locked;
 
 /// How many slices one gathered write may carry on Linux and macOS.
 const SLICES_MAX: usize = 1024;
@@ -18,12 +20,15 @@ const SLICES_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct RealDisk {
     root: PathBuf,
+    /// Folders that were synced before, by their names. They stay open, so that a process that may open no more files
+    /// can still make names durable.
+    folders: Arc<Mutex<BTreeMap<String, Arc<File>>>>,
 }
 
 impl RealDisk {
     /// The disk below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), folders: Arc::default() }
     }
 
     /// The folder.
@@ -92,7 +97,17 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        File::open(self.root.join(folder))?.sync_all()
+        let mut folders = locked(&self.folders);
+        let file = match folders.get(folder) {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(File::open(self.root.join(folder))?);
+                folders.insert(folder.to_owned(), Arc::clone(&file));
+                file
+            }
+        };
+        drop(folders);
+        file.sync_all()
     }
 
     fn space(&self) -> io::Result<Space> {

@@ -90,6 +90,10 @@ pub enum Fault {
     /// With an error of this kind, without effect. A failed sync loses what it should have written, and marks it
     /// as clean, as Linux does.
     Error(io::ErrorKind),
+    /// With this error of the operating system, by its number, without effect; a sync as with [`Fault::Error`].
+    Code(i32),
+    /// It panics, as code with a mistake in it does.
+    Panic,
     /// A write takes only half of the bytes and says so. Other calls are not affected.
     ShortWrite,
 }
@@ -114,7 +118,9 @@ enum Verdict {
     Go,
     /// The process is stopped in the middle of this call.
     Stop,
-    Fail(Fault),
+    Fail(io::Error),
+    /// A write takes half of the bytes.
+    Halve,
 }
 
 impl State {
@@ -133,15 +139,21 @@ impl State {
             }
         }
         let fault = self.faults.iter().find(|(of, nth, _)| *of == kind && *nth == count);
-        Ok(fault.map_or(Verdict::Go, |(_, _, fault)| Verdict::Fail(*fault)))
+        Ok(match fault.map(|(_, _, fault)| *fault) {
+            None => Verdict::Go,
+            Some(Fault::Error(kind)) => Verdict::Fail(io::Error::new(kind, "injected")),
+            Some(Fault::Code(code)) => Verdict::Fail(io::Error::from_raw_os_error(code)),
+            Some(Fault::ShortWrite) => Verdict::Halve,
+            Some(Fault::Panic) => panic!("injected"),
+        })
     }
 
     /// For calls that have no half-done state.
     fn pass(&mut self, kind: OperationKind, process: u64) -> io::Result<()> {
         match self.enter(kind, process)? {
-            Verdict::Go | Verdict::Fail(Fault::ShortWrite) => Ok(()),
+            Verdict::Go | Verdict::Halve => Ok(()),
             Verdict::Stop => Err(stopped()),
-            Verdict::Fail(Fault::Error(kind)) => Err(io::Error::new(kind, "injected")),
+            Verdict::Fail(error) => Err(error),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kew_journal::{Fault, Loss, OperationKind, SimDisk};
+use kew_journal::{Disk, Fault, Loss, OperationKind, RealDisk, SimDisk, Step};
 
 use crate::world::{End, Ledger, Op, World, options};
 
@@ -95,4 +95,55 @@ fn a_full_volume_stops_preparing_but_not_the_journal() {
     world.run_all(&[Op::Prepare; 3]).unwrap();
 
     world.run_all(&[Op::Stage(10), Op::Commit, Op::Reopen]).unwrap();
+}
+
+#[test]
+fn a_process_out_of_files_prepares_later() {
+    for code in [24, 23] {
+        // Given a journal whose next segment is wanted, and a process that may open no more files
+        let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
+        world.open().unwrap();
+        let step = |world: &mut World| world.preparer().step().unwrap();
+        world.run_all(&[Op::Stage(30_000), Op::Commit]).unwrap();
+        let creates = world.disk.calls(OperationKind::Create);
+        world.disk.fail(OperationKind::Create, creates + 1, Fault::Code(code));
+
+        // When the preparer tries, then it says so, and the journal goes on
+        assert_eq!(step(&mut world), Step::NoFiles);
+        world.run_all(&[Op::Stage(10), Op::Commit]).unwrap();
+
+        // And later it does its work
+        assert_eq!(step(&mut world), Step::Worked);
+        assert_eq!(world.disk.calls(OperationKind::Create), creates + 2);
+        world.run_all(&[Op::Stage(50_000), Op::Commit, Op::Reopen]).unwrap();
+    }
+}
+
+#[test]
+fn a_preparer_that_panics_holds_up_no_commit() {
+    // Given a preparer that panics while it fills blocks in front of the committer
+    let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
+    world.open().unwrap();
+    world.run_all(&[Op::Stage(10), Op::Commit]).unwrap();
+    world.disk.fail(OperationKind::Write, world.disk.calls(OperationKind::Write) + 1, Fault::Panic);
+    let preparer = world.preparer();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| preparer.step()));
+    assert!(panicked.is_err());
+
+    // When something is committed to those blocks, then it is durable
+    world.run_all(&[Op::Stage(30_000), Op::Commit]).unwrap();
+    world.run(Op::Reopen).unwrap();
+}
+
+#[test]
+fn a_folder_that_was_synced_before_needs_no_further_file() {
+    // Given a folder of the real disk that was synced, and whose name has gone since, so that it cannot be opened
+    let folder = tempfile::tempdir().unwrap();
+    let disk = RealDisk::new(folder.path());
+    disk.create_folder("log").unwrap();
+    disk.sync_folder("log").unwrap();
+    std::fs::remove_dir(folder.path().join("log")).unwrap();
+
+    // When it is synced again, then by the handle that is open
+    disk.sync_folder("log").unwrap();
 }

@@ -76,22 +76,21 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
 
 #[test]
 fn a_foreign_folder_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-    let disk = Arc::new(RealDisk::new(folder.path()));
+    for foreign in ["thesis.txt", "STORE", "log", "log/2026-01-01.txt", "checkpoint/thesis.txt"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(foreign);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "years of work").unwrap();
 
-    let refused = open(disk, options(), &mut Nothing);
+        let refused = open(Arc::new(RealDisk::new(folder.path())), options(), &mut Nothing);
 
-    assert!(matches!(refused, Err(Error::NotAStore { reason }) if reason.contains("thesis.txt")));
-    assert!(!folder.path().join("STORE").exists());
-}
-
-#[test]
-fn a_file_named_store_that_is_none_is_left_alone() {
-    let disk = SimDisk::new(1);
-    disk.overwrite("STORE", b"groceries");
-
-    assert!(matches!(try_open(&disk), Err(Error::NotAStore { .. })));
+        let name = foreign.split('/').next().unwrap();
+        let is_named = matches!(&refused, Err(Error::NotAStore { reason }) if reason.contains(name));
+        assert!(is_named, "{foreign}: {refused:?}");
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), [name], "{foreign}: nothing was added, not even a lock");
+        assert_eq!(std::fs::read(path).unwrap(), b"years of work");
+    }
 }
 
 #[test]

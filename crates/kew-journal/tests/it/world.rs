@@ -261,6 +261,11 @@ impl World {
         done
     }
 
+    /// The preparer of the open journal.
+    pub(crate) fn preparer(&mut self) -> &mut Preparer {
+        &mut self.open.as_mut().expect("the world is open").preparer
+    }
+
     pub(crate) fn run_all(&mut self, ops: &[Op]) -> Result<(), End> {
         ops.iter().try_for_each(|op| self.run(*op))
     }

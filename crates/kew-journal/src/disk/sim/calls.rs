@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, FolderLock, Space};
 
-use super::{Fault, OperationKind, SimDisk, Verdict, stopped};
+use super::{OperationKind, SimDisk, Verdict, stopped};
 
 #[derive(Debug)]
 struct SimLock {
@@ -105,11 +105,12 @@ impl DiskFile for SimFile {
         let state = &mut *self.disk.state();
         let verdict = state.enter(OperationKind::Write, self.process)?;
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
+        let stops = matches!(verdict, Verdict::Stop);
         let take = match verdict {
             Verdict::Go => wanted,
             Verdict::Stop => state.random.up_to(wanted),
-            Verdict::Fail(Fault::ShortWrite) => wanted / 2,
-            Verdict::Fail(Fault::Error(kind)) => return Err(io::Error::new(kind, "injected")),
+            Verdict::Halve => wanted / 2,
+            Verdict::Fail(error) => return Err(error),
         };
         let mut at = usize::try_from(offset).unwrap_or(usize::MAX);
         let mut left = take;
@@ -119,20 +120,20 @@ impl DiskFile for SimFile {
             at += part.len();
             left -= part.len();
         }
-        if matches!(verdict, Verdict::Stop) { Err(stopped()) } else { Ok(take) }
+        if stops { Err(stopped()) } else { Ok(take) }
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         match state.enter(OperationKind::Sync, self.process)? {
-            Verdict::Go | Verdict::Fail(Fault::ShortWrite) => {
+            Verdict::Go | Verdict::Halve => {
                 state.files.sync(self.file);
                 Ok(())
             }
             Verdict::Stop => Err(stopped()),
-            Verdict::Fail(Fault::Error(kind)) => {
+            Verdict::Fail(error) => {
                 state.files.fail_sync(self.file);
-                Err(io::Error::new(kind, "injected"))
+                Err(error)
             }
         }
     }
