@@ -1,14 +1,12 @@
 //! The store's folder: opened once, with the keys that seal lease ids beside it.
 //!
-//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason. A folder that holds
-//! something else is told by looking alone, before the journal would put its lock file there.
+//! Whatever keeps a folder from being opened becomes one line that names the folder and the reason.
 //!
 //! A store belongs to the command that made it: what `kew dev` leaves must not come into service with accounts that
 //! nobody chose, and a token that everybody knows must not open what `kew serve` keeps. Nothing is stored for that. The
 //! account that was made first tells, since that of `kew dev` has an id of its own.
 
 use std::fs::{self, DirBuilder};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +23,8 @@ use crate::{dev, private_file};
 
 /// The file of the lease keys.
 const KEYS: &str = "keys";
-/// The file that the journal holds a lock on, and the one that says what the folder is.
+/// The file that the journal holds a lock on.
 const LOCK: &str = "LOCK";
-const STORE: &str = "STORE";
-/// What else a creation that was cut short may have left: a file, and folders that are empty.
-const DRAFT: &str = "STORE.tmp";
-const FOLDERS: [&str; 2] = ["log", "checkpoint"];
 
 /// What to do about a folder that is not to be used.
 const ANOTHER: &str = "; name another folder with --data";
@@ -86,13 +80,6 @@ impl Store {
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let foreign = foreign(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-        if let Some(name) = foreign {
-            bail!(
-                "cannot open the store in {}: not a Kew store: the folder holds {name:?} and no file STORE{ANOTHER}",
-                folder.display()
-            );
-        }
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let disk = Arc::new(RealDisk::new(folder));
         let clock = Arc::new(SystemClock::start());
@@ -107,24 +94,6 @@ impl Store {
         let clock = broker.clock();
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }
-}
-
-/// The name of something that no Kew store has, in a folder without a store. A lock file shows that Kew has been here:
-/// what that means is the journal's to say.
-fn foreign(folder: &Path) -> io::Result<Option<String>> {
-    if folder.join(STORE).exists() || folder.join(LOCK).exists() {
-        return Ok(None);
-    }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_leftover = name == DRAFT
-            || FOLDERS.contains(&name.as_str()) && path.is_dir() && fs::read_dir(&path)?.next().is_none();
-        if !is_leftover {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
 }
 
 fn log_recovery(broker: &Embedded) {

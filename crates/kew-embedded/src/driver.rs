@@ -43,6 +43,8 @@ pub(crate) enum Message {
     CheckpointKept(Result<(), String>),
     /// A segment's index is in its sidecar, or could not be written there.
     IndexKept(SegmentId, Result<(), String>),
+    /// The log has failed outside the writer, for this reason.
+    Failed(String),
     /// Finish and close.
     Close(CloseReply),
 }
@@ -161,20 +163,23 @@ impl Driver {
         let _alarm = self.alarm();
         let Taken { items: messages, ran_out: quiet } = self.shared.inbox.take(patience);
         let mut inputs = Vec::with_capacity(messages.len());
-        let mut close = Vec::new();
+        let (mut close, mut failure) = (Vec::new(), None);
         for message in messages {
             match message {
                 Message::Shard(input) => inputs.push(input),
                 Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
                 Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome),
+                Message::Failed(cause) => failure = Some(cause),
                 Message::Close(reply_to) => close.push(reply_to),
             }
         }
         if close.is_empty() && self.shared.inbox.is_closed() {
             // Another of the store's threads has given up, and has said why.
-            let cause = self.shared.failure.borrow().clone().unwrap_or_default();
+            failure = Some(self.shared.failure.borrow().clone().unwrap_or_default());
+        }
+        if let Some(cause) = failure {
             let waiting = inputs.into_iter().filter_map(Input::into_reply_to).collect();
-            self.fail(&cause, waiting, Vec::new());
+            self.fail(&cause, waiting, close);
             return None;
         }
         if let Err((error, waiting)) = self.step(inputs, quiet) {
@@ -387,7 +392,7 @@ impl Driver {
             match message {
                 Message::Shard(input) => waiting.extend(input.into_reply_to()),
                 Message::Close(reply_to) => closes.push(reply_to),
-                Message::CheckpointKept(_) | Message::IndexKept(..) => {}
+                Message::CheckpointKept(_) | Message::IndexKept(..) | Message::Failed(_) => {}
             }
         }
         for reply_to in waiting {

@@ -18,8 +18,8 @@ use crate::options::Options;
 use crate::pulled::{self, Unreadable};
 use crate::shard::NoSpace;
 
-/// How often the free space is looked at while there is too little of it.
-const SPACE_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is tried again to prepare segments while there is too little space, or too many files are open.
+const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Work for the keeping thread.
 #[derive(Debug)]
@@ -188,6 +188,8 @@ pub(crate) struct Housekeeper {
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: CheckpointWriter,
     pub(crate) preparer: Preparer,
+    /// Whether the last try to prepare segments met too many open files.
+    pub(crate) lacks_files: bool,
     pub(crate) options: Options,
 }
 
@@ -197,7 +199,8 @@ impl Housekeeper {
         let _alarm =
             Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "keeper" };
         loop {
-            let patience = self.keeper.no_space().map(|_| SPACE_AGAIN);
+            let waits = self.lacks_files || self.keeper.no_space().is_some();
+            let patience = waits.then_some(PREPARE_AGAIN);
             if !self.keep(patience) && self.keeper.tasks.is_closed() {
                 return;
             }
@@ -206,7 +209,7 @@ impl Housekeeper {
 
     /// Waits for tasks and does them; false when there were none.
     pub(crate) fn keep(&mut self, patience: Option<Duration>) -> bool {
-        let Self { keeper, archive, shared, checkpoints, preparer, options } = self;
+        let Self { keeper, archive, shared, checkpoints, options, .. } = self;
         let tasks = keeper.tasks.take(patience).items;
         let any = !tasks.is_empty();
         for task in tasks {
@@ -227,8 +230,23 @@ impl Housekeeper {
             drop(shared.inbox.put(told));
         }
         keeper.look_at_space(archive, options);
-        // An error here has poisoned the journal, and the writer's next commit says so.
-        while !keeper.tasks.is_closed() && matches!(preparer.step(), Ok(Step::Worked)) {}
+        self.prepare();
         any
+    }
+
+    /// Prepares what there is to prepare.
+    fn prepare(&mut self) {
+        let mut step = Ok(Step::Worked);
+        while matches!(step, Ok(Step::Worked)) && !self.keeper.tasks.is_closed() {
+            step = self.preparer.step();
+        }
+        let lacked_files = core::mem::replace(&mut self.lacks_files, matches!(step, Ok(Step::NoFiles)));
+        if self.lacks_files && !lacked_files {
+            tracing::warn!("too many files are open to prepare the log's next segment; it is tried again");
+        }
+        if let Err(error) = step {
+            // The log takes nothing more, also when the writer has nothing to write and would not notice.
+            drop(self.shared.inbox.put(Message::Failed(error.to_string())));
+        }
     }
 }

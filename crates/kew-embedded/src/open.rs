@@ -131,6 +131,7 @@ fn assemble(
         shared: Arc::clone(&shared),
         checkpoints: checkpoints.clone(),
         preparer,
+        lacks_files: false,
         options: options.clone(),
     };
     let driver = Box::new(Driver {

@@ -124,7 +124,7 @@ impl State {
                 self.change(*queue, lsn, |queue, left| queue.purge(*before, left));
             }
             Record::QueuePut(queue) => self.put_queue(queue, lsn),
-            Record::QueueDeleted(queue) => self.delete_queue(*queue),
+            Record::QueueDeleted(queue) => self.delete_queue(*queue, lsn),
             Record::AccountPut(account) => {
                 self.catalog_change(CatalogChange::Account(Arc::new(account.clone())))
             }
@@ -195,18 +195,25 @@ impl State {
     fn put_queue(&mut self, object: &kew_model::Queue, lsn: Lsn) {
         let number = object.number;
         let object = Arc::new(object.clone());
-        self.next_queue = self.next_queue.max(number.0 + 1);
-        let queue = self.queues.entry(number).or_insert_with(|| QueueState::new(Arc::clone(&object)));
-        if queue.covered >= lsn {
-            return;
+        match self.queues.get_mut(&number) {
+            Some(queue) if queue.covered >= lsn => return,
+            Some(queue) => queue.object = Arc::clone(&object),
+            // Numbers are given once: the checkpoint was taken when the queue had come and gone.
+            None if number.0 < self.next_queue => return,
+            None => {
+                self.queues.insert(number, QueueState::new(Arc::clone(&object)));
+            }
         }
-        queue.object = Arc::clone(&object);
+        self.next_queue = self.next_queue.max(number.0 + 1);
         self.watch_times(number);
         self.effects.available.insert(number);
         self.catalog_change(CatalogChange::Queue(object));
     }
 
-    fn delete_queue(&mut self, number: QueueNumber) {
+    fn delete_queue(&mut self, number: QueueNumber, lsn: Lsn) {
+        if self.queues.get(&number).is_none_or(|queue| queue.covered >= lsn) {
+            return;
+        }
         if let Some(mut queue) = self.queues.remove(&number) {
             self.window_bytes -= queue.window.bytes();
             let live = &mut self.live;
@@ -316,3 +323,6 @@ fn forget_live(live: &mut BTreeMap<SegmentId, u64>, segment: SegmentId, count: u
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,14 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use kew_embedded::{Embedded, Options};
 use kew_journal::{Fault, OperationKind, SimDisk};
 use kew_model::{AccountId, Broker, Chance, ContentType, Error, NewQueue, Place, PushBatch, QueueSettings};
 use kew_testkit::{FixedChance, ManualClock, wait};
+
+use crate::workload::open;
 
 /// Chance that gives out when told to.
 struct Brittle {
@@ -29,6 +32,11 @@ fn store(disk: &SimDisk) -> (Embedded, Place, Arc<Brittle>) {
     let options = Options { segment_bytes: 64 << 10, ..Options::default() };
     let clock = Arc::new(ManualClock::default());
     let store = Embedded::open(Arc::new(disk.clone()), options, clock, chance.clone()).unwrap();
+    let place = a_queue(&store);
+    (store, place, chance)
+}
+
+fn a_queue(store: &Embedded) -> Place {
     let account = wait(store.create_account(Some(AccountId([1; 16])), "one".to_owned())).unwrap();
     let queue = NewQueue {
         name: "jobs".parse().unwrap(),
@@ -37,7 +45,7 @@ fn store(disk: &SimDisk) -> (Embedded, Place, Arc<Brittle>) {
         settings: QueueSettings::default(),
     };
     let queue = wait(store.create_queue(account.id, queue)).unwrap();
-    (store, Place { account: account.id, queue: queue.id }, chance)
+    Place { account: account.id, queue: queue.id }
 }
 
 fn one_message() -> PushBatch {
@@ -64,6 +72,28 @@ fn after_a_failed_sync_the_outcome_is_unknown_and_the_store_ends() {
     let pushed = wait(store.push(place, one_message()));
 
     assert!(matches!(pushed, Err(Error::OutcomeUnknown { .. })), "{pushed:?}");
+    assert_failed(&store, place);
+}
+
+#[test]
+fn a_store_in_which_nothing_happens_fails_when_its_log_does() {
+    // Given a store without threads, whose next segment cannot be made once a push calls for it
+    let disk = SimDisk::new(1);
+    let options = Options { segment_bytes: 64 << 10, reserve_bytes: Some(0), ..Options::default() };
+    let store = open(&disk, &options, &Arc::new(ManualClock::default()), 1).unwrap();
+    let place = a_queue(&store);
+    let next = disk.calls(OperationKind::Create) + 1;
+    disk.fail(OperationKind::Create, next, Fault::Error(ErrorKind::PermissionDenied));
+    let mut batch = PushBatch::new();
+    batch.add(&[b'x'; 30_000], ContentType::Bytes, None).unwrap();
+
+    // When the push was answered and nobody asks for anything more
+    wait(store.push(place, batch)).unwrap();
+
+    // Then the process is told all the same
+    let mut failure = Box::pin(store.failure());
+    let told = failure.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(&told, Poll::Ready(cause) if cause.starts_with("create log/")), "{told:?}");
     assert_failed(&store, place);
 }
 
