@@ -103,14 +103,14 @@ fn choose<'a>(
             },
         };
         bytes += candidate.span.accounted_bytes();
-        if bytes > most_bytes && wanted > 0 {
+        let is_beyond = bytes > most_bytes && wanted > 0;
+        // One that is too much only if it has an origin, and may have none, must be read as well.
+        unread |= target.is_none() && !(is_beyond && named.is_some());
+        if is_beyond {
             break;
         }
         wanted += 1;
-        let Some((target, head, stored)) = target else {
-            unread = true;
-            continue;
-        };
+        let Some((target, head, stored)) = target else { continue };
         chosen.runs.push(&candidate);
         chosen.by_target.entry(target).or_default().push(Moving {
             id: stored.id,

@@ -9,8 +9,9 @@ use std::task::{Context, Waker};
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, Broker, Clock, ConsumerKind, ContentType, Error, Lease, Milliseconds, NewConsumer, NewQueue,
-    Place, Pull, PullSettings, PushBatch, QueueSettings, Seconds, Sequence, Settlement,
+    AccountId, Broker, Clock, ConsumerKind, ContentType, Destination, Error, Lease, Milliseconds,
+    NewConsumer, NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Redrive, Redriven, Retry,
+    Seconds, Sequence, Settlement,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 
@@ -41,6 +42,10 @@ impl World {
     }
 
     fn queue(&self, name: &str) -> Place {
+        self.queue_with(name, PullSettings::default(), None)
+    }
+
+    fn queue_with(&self, name: &str, settings: PullSettings, dead_letters: Option<&str>) -> Place {
         let new = NewQueue {
             name: name.parse().unwrap(),
             id: None,
@@ -49,8 +54,8 @@ impl World {
         };
         let place =
             Place { account: ACCOUNT, queue: wait(self.store.create_queue(ACCOUNT, new)).unwrap().id };
-        let consumer =
-            NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
+        let dead_letter_queue = dead_letters.map(|name| name.parse().unwrap());
+        let consumer = NewConsumer { kind: ConsumerKind::HttpPull(settings), dead_letter_queue };
         wait(self.store.create_consumer(place, consumer)).unwrap();
         place
     }
@@ -195,4 +200,25 @@ fn the_clock_of_a_store_does_not_go_back_with_the_wall_clock() {
     assert_eq!((clock.now(), told.load(Ordering::SeqCst)), (newest.after(Milliseconds(5)), true));
     let account = wait(store.create_account(None, "later".to_owned())).unwrap();
     assert_eq!(account.created_on, clock.now(), "what is written goes by the same clock");
+}
+
+#[test]
+fn a_redrive_at_its_limit_tells_of_an_unread_message_without_origin() {
+    // Given two dead letters as large as one step moves, and behind them a message that was pushed and held back, so
+    // that no memory holds its frame
+    let world = World::new(4 << 20);
+    let dead = world.queue("dead");
+    let once = PullSettings { max_retries: 0, ..PullSettings::default() };
+    let main = world.queue_with("main", once, Some("dead"));
+    world.push(dead, &[(100, 2)]);
+    world.push(main, &[(127_900, 0), (127_900, 0)]);
+    let retries =
+        world.pull(main, 2).unwrap().into_iter().map(|lease| Retry { lease, delay: None }).collect();
+    wait(world.store.settle(main, Settlement { acks: Vec::new(), retries })).unwrap();
+    world.clock.advance(Milliseconds(5_000));
+
+    // When they are sent back, then the third was looked at as well
+    let redrive = Redrive { destination: Destination::Origin, batch_size: 10 };
+    let expected = Redriven { moved: 2, without_origin: 1, left: 1 };
+    assert_eq!(wait(world.store.redrive(dead, redrive)), Ok(expected));
 }
