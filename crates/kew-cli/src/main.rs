@@ -10,6 +10,7 @@ mod bench;
 mod chance;
 mod client;
 mod clock;
+mod completions;
 mod config;
 mod connection;
 mod consumers;
@@ -67,6 +68,7 @@ enum Command {
     Token(token::Token),
     /// Measure a server under load, or the disk.
     Bench(bench::Bench),
+    Completions(completions::Completions),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::Account(account) => account.run(),
         Command::Token(token) => token.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Completions(completions) => completions.run::<Arguments>(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
@@ -59,6 +60,7 @@ impl Pull {
     /// # Errors
     /// When the server cannot be reached or refuses.
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        ensure!(!self.follow || self.wait_ms != Some(0), "--wait: must be more than 0 with --follow");
         let account = self.account.open()?;
         let messages = format!("{}/messages", account.queue_path(&self.queue)?);
         while self.pull(&account, &messages)? && self.follow {}

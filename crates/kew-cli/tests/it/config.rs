@@ -1,5 +1,7 @@
 //! Help, settings and their origins.
 
+use std::process::Command;
+
 use crate::kew::{command, complaint, folder, printed, run};
 
 #[test]
@@ -22,6 +24,7 @@ fn help_names_every_command() {
         "account",
         "token",
         "bench",
+        "completions",
     ] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name} in {text}");
         assert!(run(folder.path(), &[name, "--help"]).status.success(), "{name} --help");
@@ -86,4 +89,27 @@ fn a_bad_value_is_refused_with_its_origin() {
     assert!(!output.status.success() && text.contains(expected), "{text}");
     let refused = complaint(&run(folder.path(), &["serve", "--config", "missing.toml"]));
     assert!(refused.starts_with("kew: cannot read missing.toml: "), "{refused}");
+}
+
+#[test]
+fn bash_completes_commands_and_flags() {
+    let folder = folder();
+    for shell in ["zsh", "fish"] {
+        assert!(printed(&run(folder.path(), &["completions", shell])).contains("redrive"), "{shell}");
+    }
+    // Given a bash that has read the script.
+    std::fs::write(folder.path().join("kew.bash"), run(folder.path(), &["completions", "bash"]).stdout)
+        .unwrap();
+    let complete = |words: &str| {
+        let script = format!(
+            "source kew.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _kew kew \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo ${{COMPREPLY[@]}}"
+        );
+        let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    // Then it knows what a word may become.
+    assert_eq!(complete("kew red"), "redrive");
+    assert_eq!(complete("kew queues pur"), "purge");
+    assert_eq!(complete("kew pull --fol"), "--follow");
 }

@@ -206,6 +206,8 @@ fn following_goes_on_from_message_to_message() {
     assert!(desk.backlog("jobs") <= 1);
     child.kill().unwrap();
     child.wait().unwrap();
+    let refused = desk.complaint(&["pull", "jobs", "--follow", "--wait", "0"]);
+    assert_eq!(refused, "kew: --wait: must be more than 0 with --follow\n");
     desk.kew.stop();
 }
 
