@@ -7,6 +7,7 @@ export class Proxy {
   /** What arrived, in order: method, path, headers, body, the client's own count of retries, and the server's status. */
   requests = [];
   #lost = 0;
+  #arrived = () => {};
   #hidden = [];
 
   static async start(url) {
@@ -21,6 +22,11 @@ export class Proxy {
   /** Lets the next `count` requests through and closes the connection before their answers. */
   loseAnswers(count) {
     this.#lost = count;
+  }
+
+  /** Ends once the next request was passed on, whether or not it is answered. */
+  arrival() {
+    return new Promise((arrived) => (this.#arrived = arrived));
   }
 
   /** Takes a header out of every answer from now on. */
@@ -52,6 +58,7 @@ export class Proxy {
       answer.writeHead(got.statusCode, got.headers);
       got.pipe(answer);
     });
+    forwarded.on("finish", () => this.#arrived());
     forwarded.on("error", () => answer.destroy());
     asked.pipe(forwarded);
   }

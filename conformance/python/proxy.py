@@ -5,12 +5,15 @@ import http.server
 import threading
 import urllib.parse
 
+from kew import PATIENCE_SECONDS
+
 
 class Proxy:
-    """A context manager; `requests` holds (method, path, retry count, status) in the order of arrival."""
+    """A context manager; `requests` holds (method, path, retry count, status) in the order of the answers."""
 
     def __init__(self, url):
         self.requests = []
+        self.arrivals = threading.Semaphore(0)
         self.lost = 0
         self.hidden = None
         handler = type("Handler", (_Handler,), {"proxy": self, "target": urllib.parse.urlsplit(url).netloc})
@@ -25,6 +28,10 @@ class Proxy:
     def hide_header(self, name):
         """Takes a header out of every answer from now on."""
         self.hidden = name
+
+    def wait_for_arrival(self):
+        """Returns once one more request was passed on, whether or not it is answered."""
+        assert self.arrivals.acquire(timeout=PATIENCE_SECONDS), "a request must arrive"
 
     def __enter__(self):
         self.thread.start()
@@ -41,8 +48,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length", 0))
         body = self.rfile.read(length)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-        connection = http.client.HTTPConnection(self.target, timeout=60)
+        connection = http.client.HTTPConnection(self.target, timeout=PATIENCE_SECONDS)
         connection.request(self.command, self.path, body, headers)
+        self.proxy.arrivals.release()
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
@@ -59,7 +67,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = _forward
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward
 
     def log_message(self, *_):
         """Says nothing: the list of requests is what counts."""

@@ -3,10 +3,12 @@
 import sys
 import unittest
 
+FOLDERS = ("cases", "raw", "format")
+
 
 def main():
     loader = unittest.defaultTestLoader
-    suite = unittest.TestSuite(loader.discover(folder, "test_*.py", ".") for folder in ("cases", "format"))
+    suite = unittest.TestSuite(loader.discover(folder, "test_*.py", ".") for folder in FOLDERS)
     outcome = unittest.TextTestRunner(verbosity=2).run(suite)
     failed = len(outcome.failures) + len(outcome.errors) + len(outcome.skipped)
     passed = outcome.testsRun - failed

@@ -13,7 +13,7 @@ export function clientAt(url, token, more = {}) {
   return new Cloudflare({ baseURL: `${url}/client/v4`, apiToken: token, ...more });
 }
 
-/** What a case works with: its own queue, through a proxy that counts. */
+/** What a case works with: its own queue, through a proxy that counts; `direct` is the client without the proxy. */
 class Stage {
   push(body, more = {}) {
     return this.messages.push(this.queue, { account_id: this.account, body, ...more });
@@ -42,6 +42,12 @@ class Stage {
   get messages() {
     return this.client.queues.messages;
   }
+
+  /** A call on messages that the SDK has no method for. */
+  async post(call, body) {
+    const path = `/accounts/${this.account}/queues/${this.queue}/messages/${call}`;
+    return (await this.client.post(path, { body })).result;
+  }
 }
 
 /** Prepares a file of cases; returns what makes a case of a name and a function of a stage. */
@@ -59,11 +65,11 @@ export function house() {
       stage.account = settings.CLOUDFLARE_ACCOUNT_ID;
       stage.token = settings.CLOUDFLARE_API_TOKEN;
       stage.name = name.replaceAll("_", "-");
-      const direct = clientAt(kew.url, stage.token);
-      const queue = await direct.queues.create({ account_id: stage.account, queue_name: stage.name });
+      stage.direct = clientAt(kew.url, stage.token);
+      const queue = await stage.direct.queues.create({ account_id: stage.account, queue_name: stage.name });
       stage.queue = queue.queue_id;
       const type = { account_id: stage.account, type: "http_pull" };
-      stage.consumer = await direct.queues.consumers.create(stage.queue, type);
+      stage.consumer = await stage.direct.queues.consumers.create(stage.queue, type);
       stage.proxy = await Proxy.start(kew.url);
       stage.client = clientAt(stage.proxy.url, stage.token);
       try {
@@ -72,6 +78,13 @@ export function house() {
         await stage.proxy.stop();
       }
     });
+}
+
+/** What a list holds, page by page. */
+export async function all(pages) {
+  const items = [];
+  for await (const item of pages) items.push(item);
+  return items;
 }
 
 /** Requires that a call is refused with exactly this error class and this code, and returns the error. */

@@ -2,15 +2,9 @@
 
 import assert from "node:assert/strict";
 
-import { house } from "../house.mjs";
+import { all, house } from "../house.mjs";
 
 const scene = house();
-
-async function all(pages) {
-  const items = [];
-  for await (const item of pages) items.push(item);
-  return items;
-}
 
 function isWhole(envelope) {
   assert.deepEqual([envelope.success, envelope.errors, envelope.messages], [true, [], []]);

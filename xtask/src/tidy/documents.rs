@@ -1,6 +1,6 @@
 //! What documents must say: the map names every crate and folder, the list of decisions every decision, that of
-//! dependencies every dependency, that of cases every case of both official SDKs and none else; links inside the project
-//! lead somewhere.
+//! dependencies every dependency, that of cases every case of both official SDKs and none else; the checklist names tests
+//! that exist; links inside the project lead somewhere.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,8 @@ const MAP: &str = "ARCHITECTURE.md";
 const DECISIONS: &str = "docs/adr/";
 const DEPENDENCIES: &str = "docs/adr/0010-dependencies.md";
 const CASES: &str = "conformance/README.md";
+/// The part of [`CASES`] that names a test for each box.
+const CHECKLIST: &str = "\n## The checklist\n";
 /// The suites that cover the same cases: folder, and what stands before and after a case's name.
 const SUITES: [(&str, &str, &str); 2] =
     [("conformance/python/cases/", "def test_", "("), ("conformance/typescript/cases/", "(\"", "\",")];
@@ -21,6 +23,7 @@ pub(super) fn check(packages: &[Package], files: &[File]) -> Vec<String> {
     complaints.extend(decisions(files));
     complaints.extend(dependencies(packages, files));
     complaints.extend(cases(files));
+    complaints.extend(checklist(files));
     complaints
         .extend(files.iter().filter(|file| file.path.ends_with(".md")).flat_map(|file| links(file, files)));
     complaints
@@ -86,6 +89,19 @@ fn cases(files: &[File]) -> Vec<String> {
         complaints.extend(covered.difference(&listed).map(|name| format!("{CASES}: does not list {name}")));
     }
     complaints
+}
+
+/// Names in the cells of the checklist, but for its boxes, that no test has.
+fn checklist(files: &[File]) -> Vec<String> {
+    let rest = text(files, CASES).split(CHECKLIST).nth(1).unwrap_or_default();
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let names = cells.flat_map(|(_, cells)| cells.split('`').skip(1).step_by(2));
+    let is_written = |name: &str| {
+        let starts = [format!("fn {name}("), format!("def test_{name}("), format!("(\"{name}\",")];
+        files.iter().any(|file| starts.iter().any(|start| file.text.contains(start)))
+    };
+    names.filter(|name| !is_written(name)).map(|name| format!("{CASES}: there is no test {name}")).collect()
 }
 
 /// Links of a document to files that are not there.
@@ -170,6 +186,18 @@ mod tests {
             "conformance/README.md: does not list ack",
         ];
         assert_eq!(cases(&[list, python, script]), expected);
+    }
+
+    #[test]
+    fn the_checklist_names_tests_that_exist() {
+        let table = "| box | tests |\n| `a` PUT | `push`, `pull` |\n| b | `acks_count`, `gone` |\n";
+        let files = [
+            file(CASES, &format!("| `other` |\n## The checklist\n{table}")),
+            file("a.py", "    def test_push(self):"),
+            file("a.mjs", "scene(\"pull\", x)"),
+            file("a.rs", "async fn acks_count() {"),
+        ];
+        assert_eq!(checklist(&files), ["conformance/README.md: there is no test gone"]);
     }
 
     #[test]
