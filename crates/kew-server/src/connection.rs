@@ -8,7 +8,9 @@ mod stream;
 mod watch;
 
 use core::convert::Infallible;
+use core::future::{Future as _, poll_fn};
 use core::pin::{Pin, pin};
+use core::task::Poll;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -62,14 +64,22 @@ where
     );
     let mut timer = pin!(sleep_until(Instant::now() + house.settings().header_timeout));
     loop {
+        let progress = poll_fn(|context| match connection.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if watch.take_wait_ended() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
         tokio::select! {
             biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke");
+            progress = progress => match progress {
+                None => timer.as_mut().reset(Instant::now() + house.settings().header_timeout),
+                Some(ended) => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    return;
                 }
-                return;
-            }
+            },
             () = timer.as_mut() => {
                 if !is_in_time(&watch, house.settings(), timer.as_mut()) {
                     return;
@@ -89,7 +99,9 @@ fn is_in_time(watch: &Watch, settings: &Settings, timer: Pin<&mut Sleep>) -> boo
     let (now, deadline) = (Instant::now(), watch.deadline(settings));
     let next_look = now + settings.header_timeout;
     if now < deadline {
-        timer.reset(deadline.min(next_look));
+        // Thousands may wait for long; the end of a wait is told (`Watch::take_wait_ended`).
+        let is_waiting = watch.phase() == Phase::Waiting;
+        timer.reset(if is_waiting { deadline } else { deadline.min(next_look) });
         return true;
     }
     match watch.phase() {

@@ -59,6 +59,7 @@ pub(crate) struct Watch {
     wrote: AtomicBool,
     stalled: AtomicBool,
     expired: AtomicBool,
+    wait_ended: AtomicBool,
     unread: AtomicBool,
 }
 
@@ -71,6 +72,7 @@ impl Watch {
             wrote: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             expired: AtomicBool::new(false),
+            wait_ended: AtomicBool::new(false),
             unread: AtomicBool::new(false),
         }
     }
@@ -81,6 +83,9 @@ impl Watch {
 
     /// Moves on, now.
     pub(crate) fn enter(&self, phase: Phase) {
+        if self.phase() == Phase::Waiting {
+            self.wait_ended.store(true, Relaxed);
+        }
         self.touch();
         self.phase.store(phase as u8, Relaxed);
         self.wrote.store(false, Relaxed);
@@ -125,6 +130,11 @@ impl Watch {
     /// Whether the request in hand has run out of time; says so once.
     pub(crate) fn take_expired(&self) -> bool {
         self.expired.load(Relaxed) && self.expired.swap(false, Relaxed)
+    }
+
+    /// Whether the request has ended to wait, so that shorter deadlines count again; says so once.
+    pub(crate) fn take_wait_ended(&self) -> bool {
+        self.wait_ended.load(Relaxed) && self.wait_ended.swap(false, Relaxed)
     }
 
     /// The request is answered though its body was not read to the end.

@@ -135,6 +135,18 @@ async fn without_news_the_wait_ends_empty_at_its_deadline_and_the_connection_goe
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_long_wait_the_short_deadlines_of_a_connection_count_again() {
+    let kew = start(|_| {}).await;
+    let mut waiter = kew.waiter(MINUTE).await;
+    tokio::time::advance(Duration::from_secs(20)).await;
+    kew.push(&["a"]).await;
+    waiter.answer().await.expect(200);
+    let start = Instant::now();
+    waiter.send("POST / HTTP/1.1\r\nhost: k").await;
+    assert_eq!((waiter.end().await, start.elapsed()), (String::new(), Duration::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_answer_still_tells_the_backlog() {
     let kew = start(|_| {}).await;
     kew.push(&["leased"]).await;
