@@ -4,7 +4,7 @@ import { createServer, request } from "node:http";
 import { once } from "node:events";
 
 export class Proxy {
-  /** What arrived, in order: method, path, headers, body, the client's own count of retries, and the server's status. */
+  /** What was answered, in order: method, path, headers, body, the client's own count of retries, the server's status. */
   requests = [];
   #lost = 0;
   #arrived = () => {};

@@ -1,5 +1,5 @@
-// What the cases have in common: a server for a file of cases, and wrangler, unmodified, in a folder of its own each time,
-// through a proxy of its own that writes down what was asked.
+// What the cases have in common: a server for a file of cases, and wrangler, unmodified, each time in a folder of its own
+// and through a proxy of its own that writes down what was asked.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -110,11 +110,13 @@ export function house(title, cases) {
   });
 }
 
+/** What of a request is compared. */
 function asked({ method, path, body, headers }) {
   const type = headers["content-type"] ?? null;
   return { method, path, type, body: body === "" ? null : JSON.parse(body) };
 }
 
+/** The same of a request as it should be; wrangler calls its JSON plain text. */
 function entry(method, path, body = null) {
   return { method, path, type: body === null ? null : "text/plain;charset=UTF-8", body };
 }

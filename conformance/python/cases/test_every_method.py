@@ -1,4 +1,4 @@
-"""Every method of the SDK's queues, each at least once, by the asynchronous client; one that is new or forgotten fails."""
+"""Every method of the SDK's queues, once at least, by the asynchronous client; one that is new or forgotten fails."""
 
 import asyncio
 import inspect

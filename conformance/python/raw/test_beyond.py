@@ -1,4 +1,4 @@
-"""The checklist's boxes on peek, extend and preview (spec §12), one case a box."""
+"""The checklist's boxes on peek, extend and preview (spec §12), one case a box; and the key of idempotent pushes."""
 
 from raw.wire import Case
 
@@ -55,3 +55,18 @@ class Beyond(Case):
         self.assertEqual((settled["ackCount"], settled["warnings"]), (1, {}))
         message = queue.pull_one()
         self.assertEqual((message["body"], message["attempts"]), ("b", 1))
+
+    def test_idempotency_key(self):
+        queue = self.queue()
+        push = lambda path, body, key: queue.call("POST", f"/messages{path}", body, **{"idempotency-key": key})
+        for path, body in (("", {"body": 1}), ("/batch", {"messages": [{"body": 1}, {"body": 2}]})):
+            key = f"once{path}"
+            first, again = push(path, body, key), push(path, body, key)
+            self.assertEqual(again.result, first.result)
+            replayed = [answer.headers["idempotency-replayed"] for answer in (first, again)]
+            self.assertEqual(replayed, [None, "true"], "whoever wants to know can see it")
+            other = push("", {"body": "another"}, key)
+            self.assertEqual((other.refusal, other.headers["x-should-retry"]), ((409, 19017), "false"))
+        for wrong in ("", "two words", "x" * 256):
+            self.assertEqual(push("", {"body": 1}, wrong).refusal, (400, 19023))
+        self.assertEqual(queue.backlog(), 3)

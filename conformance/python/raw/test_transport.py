@@ -60,7 +60,8 @@ class Transport(Case):
             )
         ):
             queue = self.queue(name=self.name(f"-{number}"))
-            self.assertIsNone(queue.call("DELETE", f"/consumers/{queue.consumer['consumer_id']}", body, **headers).result)
+            consumer = f"/consumers/{queue.consumer['consumer_id']}"
+            self.assertIsNone(queue.call("DELETE", consumer, body, **headers).result)
             self.assertIsNone(queue.call("DELETE", "", body, **headers).result)
 
     def test_expect_continue(self):
@@ -148,6 +149,8 @@ class Credentials(unittest.TestCase):
         bearer = {"authorization": f"Bearer {self.token('--scope', 'push')}"}
         wrong = {"x-auth-email": "eve@example.com", "x-auth-key": "0" * 37}
         self.assertEqual(self.pushed(bearer | wrong).status, 200, "bearer wins")
-        pair = {"x-auth-email": "ops@example.com", "x-auth-key": self.token("--scope", "push", "--email", "ops@example.com")}
+        key = self.token("--scope", "push", "--email", "ops@example.com")
+        pair = {"x-auth-email": "ops@example.com", "x-auth-key": key}
+        self.assertEqual(self.pushed(pair).status, 200)
         unknown = {"authorization": "Bearer a-token-that-nobody-has"}
         self.assertEqual(self.pushed(pair | unknown).refusal, (401, 10000), "and nothing falls back")

@@ -99,10 +99,6 @@ class Queue:
         settled = self.call("POST", "/messages/ack", body).result
         return (settled["ackCount"], settled["retryCount"], list(settled["warnings"]))
 
-    def bodies(self):
-        """The bodies of what could be pulled now, in order, without taking it."""
-        return [message["body"] for message in self.call("POST", "/messages/peek", {"batch_size": 100}).result["messages"]]
-
     def backlog(self):
         return self.call("GET", "/metrics").result["backlog_count"]
 

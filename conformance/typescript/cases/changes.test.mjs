@@ -36,7 +36,8 @@ scene("queue_edit", async (stage) => {
 });
 
 scene("queue_rename_taken", async (stage) => {
-  for (const change of [edit, update]) await refused(Cloudflare.ConflictError, 11009, change(stage, { queue_name: "jobs" }));
+  for (const change of [edit, update])
+    await refused(Cloudflare.ConflictError, 11009, change(stage, { queue_name: "jobs" }));
 });
 
 scene("queue_jurisdiction", async (stage) => {

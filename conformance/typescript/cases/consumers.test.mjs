@@ -66,7 +66,8 @@ scene("consumer_settings_out_of_bounds", async (stage) => {
   const call = replace(stage, { type: "http_pull", settings: { visibility_timeout_ms: 43_200_001 } });
   const error = await refused(Cloudflare.BadRequestError, 100127, call);
   assert.equal(error.errors[0].source.pointer, "/settings/visibility_timeout_ms");
-  for (const part of ["visibility_timeout_ms", "43200001", "43200000"]) assert.ok(error.errors[0].message.includes(part));
+  for (const part of ["visibility_timeout_ms", "43200001", "43200000"])
+    assert.ok(error.errors[0].message.includes(part));
 });
 
 scene("dead_letters", async (stage) => {

@@ -13,7 +13,8 @@ const isPart = ([name, value]) => name !== "_client" && typeof value === "object
 /** The names of all methods of a part of the client and of the parts below it. */
 function methods(part, name) {
   const names = new Set();
-  for (let kind = Object.getPrototypeOf(part); kind.constructor.name !== "APIResource"; kind = Object.getPrototypeOf(kind))
+  const above = Object.getPrototypeOf;
+  for (let kind = above(part); kind.constructor.name !== "APIResource"; kind = above(kind))
     for (const word of Object.getOwnPropertyNames(kind)) if (word !== "constructor") names.add(`${name}.${word}`);
   for (const [word, below] of Object.entries(part).filter(isPart))
     for (const path of methods(below, `${name}.${word}`)) names.add(path);

@@ -28,7 +28,8 @@ async function isRemoved(stage, words, name, queue) {
 house("consumers", (scene) => {
   scene("http_with_every_flag", async (stage, name) => {
     const queue = await queueOf(stage, name);
-    const flags = "--batch-size 20 --message-retries 7 --dead-letter-queue http-dead --visibility-timeout-secs 60 --retry-delay-secs 9";
+    const limits = "--batch-size 20 --message-retries 7 --visibility-timeout-secs 60 --retry-delay-secs 9";
+    const flags = `${limits} --dead-letter-queue http-dead`;
     const settings = { batch_size: 20, max_retries: 7, visibility_timeout_ms: 60_000, retry_delay: 9 };
     const body = { type: "http_pull", settings, dead_letter_queue: "http-dead" };
     const add = ["POST", `/queues/${queue}/consumers`, body];
@@ -55,8 +56,8 @@ house("consumers", (scene) => {
 
   scene("worker_with_every_flag", async (stage, name) => {
     const queue = await queueOf(stage, name);
-    const flags =
-      "--batch-size 10 --batch-timeout 5 --message-retries 3 --dead-letter-queue worker-dead --max-concurrency 2 --retry-delay-secs 9";
+    const limits = "--batch-size 10 --batch-timeout 5 --message-retries 3 --max-concurrency 2 --retry-delay-secs 9";
+    const flags = `${limits} --dead-letter-queue worker-dead`;
     const settings = { batch_size: 10, max_retries: 3, max_wait_time_ms: 5000, max_concurrency: 2, retry_delay: 9 };
     const script = { script_name: "mailer", environment_name: "", type: "worker" };
     const add = ["POST", `/queues/${queue}/consumers`, { ...script, settings, dead_letter_queue: "worker-dead" }];

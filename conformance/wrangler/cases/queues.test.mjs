@@ -63,9 +63,10 @@ house("queues", (scene) => {
   scene("pause_and_resume", async (stage, name) => {
     const { queue_id } = await stage.ask("POST", "/queues", { queue_name: name, settings: { delivery_delay: 5 } });
     const kept = { delivery_delay: 5, message_retention_period: 345_600 };
+    const delivery = `message delivery for queue ${name}.\n`;
     for (const [command, delivery_paused, printed] of [
-      ["pause-delivery", true, `Pausing message delivery for queue ${name}.\nPaused message delivery for queue ${name}.\n`],
-      ["resume-delivery", false, `Resuming message delivery for queue ${name}.\nResumed message delivery for queue ${name}.\n`],
+      ["pause-delivery", true, `Pausing ${delivery}Paused ${delivery}`],
+      ["resume-delivery", false, `Resuming ${delivery}Resumed ${delivery}`],
     ]) {
       const patch = ["PATCH", `/queues/${queue_id}`, { queue_name: name, settings: { delivery_paused } }];
       assert.equal(await stage.succeeds(`${command} ${name}`, [find(name), patch]), printed);

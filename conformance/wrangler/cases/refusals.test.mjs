@@ -9,7 +9,8 @@ house("refusals", (scene) => {
     scene(`unknown_queue_${command.replaceAll(/\W+/g, "_")}`, async (stage) => {
       const { stderr, asked } = await stage.fails(`${command} nobody`);
       assert.match(stderr, /Queue "nobody" does not exist/);
-      assert.deepEqual(asked.map(({ path }) => path), [stage.at("/queues?page=1&name=nobody")], "nothing else is tried");
+      const paths = asked.map(({ path }) => path);
+      assert.deepEqual(paths, [stage.at("/queues?page=1&name=nobody")], "nothing else is tried");
     });
 
   scene("name_taken", async (stage) => {

@@ -1,5 +1,5 @@
-// `wrangler whoami` and wrangler's choice of an account, by a token and by e-mail and key, in development and with scoped
-// tokens.
+// `wrangler whoami` and wrangler's choice of an account, by a token and by e-mail and key, in development and with
+// scoped tokens.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -19,7 +19,7 @@ house("whoami", (scene) => {
   for (const [name, more] of [["with_an_account", {}], ["without_an_account", { CLOUDFLARE_ACCOUNT_ID: null }]])
     scene(`whoami_${name}`, async (stage) => {
       const { printed, paths } = ended(await stage.run(["whoami"], more));
-      assert.match(printed, /You are logged in with an User API Token, associated with the email developer@localhost\./);
+      assert.ok(printed.includes("an User API Token, associated with the email developer@localhost."), printed);
       hasRow(printed, ["dev", stage.account]);
       assert.deepEqual(paths, ["/user/tokens/verify", "/user", "/accounts?page=1"]);
     });
@@ -27,7 +27,7 @@ house("whoami", (scene) => {
   scene("whoami_by_key", async (stage) => {
     const pair = { CLOUDFLARE_API_KEY: stage.settings.CLOUDFLARE_API_TOKEN, CLOUDFLARE_EMAIL: "anyone@example.com" };
     const { printed, paths } = ended(await stage.run(["whoami"], { ...WITHOUT_TOKEN, ...pair }));
-    assert.match(printed, /You are logged in with an Global API Key, associated with the email anyone@example\.com\./);
+    assert.ok(printed.includes("an Global API Key, associated with the email anyone@example.com."), printed);
     hasRow(printed, ["dev", stage.account]);
     assert.deepEqual(paths, ["/accounts?page=1"]);
   });
