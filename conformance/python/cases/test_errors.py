@@ -90,3 +90,12 @@ class Errors(Case):
         self.assertEqual(pushed.metadata.metrics.backlog_count, 2)
         bodies = [message.body for message in self.pull().messages]
         self.assertEqual(bodies, ["twice", "twice"], "the first push counted, though nobody saw its answer")
+
+    def test_lost_ack_is_repeated(self):
+        self.push("done", content_type="text")
+        message = self.pull_one()
+        self.proxy.requests.clear()
+        self.proxy.lose_answers(1)
+        settled = self.settle(acks=[message])
+        self.assertEqual([retry for _, _, retry, _ in self.proxy.requests], [0, 1])
+        self.assertEqual((settled.ack_count, settled.warnings), (1, {}), "the answer that was lost")

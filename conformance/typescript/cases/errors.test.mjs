@@ -93,3 +93,13 @@ scene("lost_answer_is_repeated", async (stage) => {
   const bodies = (await stage.pull()).messages.map((message) => message.body);
   assert.deepEqual(bodies, ["twice", "twice"], "the first push counted, though nobody saw its answer");
 });
+
+scene("lost_ack_is_repeated", async (stage) => {
+  await stage.push("done", text);
+  const message = await stage.pullOne();
+  stage.proxy.requests.length = 0;
+  stage.proxy.loseAnswers(1);
+  const settled = await stage.settle([message]);
+  assert.deepEqual(stage.proxy.requests.map(({ retry }) => retry), [0, 1]);
+  assert.deepEqual(settled, { ackCount: 1, retryCount: 0, warnings: {} }, "the answer that was lost");
+});
