@@ -1,15 +1,11 @@
-//! Pulls that wait (design §8.18): under paused time, with every pull counted that reaches the broker.
+//! Pulls that wait (design §8.18): under paused time, with every pull counted that reaches the broker. What else ends a
+//! wait is in `long_poll_ends.rs`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kew_model::{
-    Broker as _, ConsumerKind, Milliseconds, NewConsumer, NewToken, PullSettings, QueueChange, QueuePattern,
-    Scope, Seconds,
-};
-use kew_server::{Access, Settings};
-use kew_testkit::FixedChance;
-use kew_wire::access::Credential;
+use kew_model::{Broker as _, ConsumerKind, Milliseconds, NewConsumer, PullSettings, Seconds};
+use kew_server::Settings;
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
@@ -18,18 +14,18 @@ use crate::client::Client;
 use crate::kew::{ACCOUNT, JOBS, Kew, PLACE, create_queue};
 use crate::memory::{DEVELOPER, InMemory};
 
-const ROOM: usize = 65_536;
-const MINUTE: &str = r#"{"batch_size":1,"wait_time_ms":60000}"#;
+pub(crate) const ROOM: usize = 65_536;
+pub(crate) const MINUTE: &str = r#"{"batch_size":1,"wait_time_ms":60000}"#;
 
 /// A server whose queue `jobs` has a pull consumer.
-async fn start(change: impl FnOnce(&mut Settings)) -> InMemory {
+pub(crate) async fn start(change: impl FnOnce(&mut Settings)) -> InMemory {
     let kew = InMemory::start(None, change).await;
     let kind = ConsumerKind::HttpPull(PullSettings::default());
     kew.broker.create_consumer(PLACE, NewConsumer { kind, dead_letter_queue: None }).await.unwrap();
     kew
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     format!("{JOBS}/messages/pull")
 }
 
@@ -39,7 +35,7 @@ impl InMemory {
     }
 
     /// Lets everybody else act until the broker has answered so many pulls.
-    async fn until_pulls(&self, count: u64) {
+    pub(crate) async fn until_pulls(&self, count: u64) {
         for _ in 0..100_000 {
             if self.pulls() >= count {
                 // What the last one found is still to be acted upon.
@@ -51,7 +47,7 @@ impl InMemory {
     }
 
     /// Sends a pull that finds nothing, and gives its connection back when it stands in line.
-    async fn waiter(&self, body: &str) -> Client<DuplexStream> {
+    pub(crate) async fn waiter(&self, body: &str) -> Client<DuplexStream> {
         let before = self.pulls();
         let mut client = self.connect(ROOM).await;
         client.ask("POST", &path(), DEVELOPER, body).await;
@@ -60,7 +56,7 @@ impl InMemory {
     }
 
     /// Pushes texts as one batch.
-    async fn push(&self, texts: &[&str]) {
+    pub(crate) async fn push(&self, texts: &[&str]) {
         let messages: Vec<_> =
             texts.iter().map(|text| json!({"body": text, "content_type": "text"})).collect();
         let body = json!({"messages": messages}).to_string();
@@ -76,7 +72,7 @@ async fn settle() {
     }
 }
 
-fn bodies(pulled: &Value) -> Vec<&str> {
+pub(crate) fn bodies(pulled: &Value) -> Vec<&str> {
     pulled["messages"].as_array().unwrap().iter().map(|message| message["body"].as_str().unwrap()).collect()
 }
 
@@ -243,56 +239,6 @@ async fn who_leaves_takes_no_message_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_a_pull_would_be_refused_for_ends_the_wait() {
-    for change in ["pause", "detach", "delete"] {
-        let kew = start(|_| {}).await;
-        let (mut first, mut second) = (kew.waiter(MINUTE).await, kew.waiter(MINUTE).await);
-        let expected = match change {
-            "pause" => {
-                let pause = QueueChange { delivery_paused: Some(true), ..QueueChange::default() };
-                kew.broker.update_queue(PLACE, pause).await.unwrap();
-                (409, 10_252)
-            }
-            "detach" => {
-                let consumer = kew.broker.queue(PLACE).unwrap().consumer.clone().unwrap();
-                kew.broker.delete_consumer(PLACE, consumer.id).await.unwrap();
-                kew.push(&["kept"]).await;
-                (405, 19_001)
-            }
-            _ => {
-                kew.broker.delete_queue(PLACE).await.unwrap();
-                (404, 11_000)
-            }
-        };
-        let start = Instant::now();
-        for waiter in [&mut first, &mut second] {
-            let answer = waiter.answer().await;
-            assert_eq!(answer.failure(), expected, "{change}");
-            let retry = answer.header("x-should-retry");
-            assert_eq!(retry, (change == "pause").then_some("false"), "{change}");
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO, "{change}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_drains_answers_all_who_wait_at_once() {
-    let mut kew = start(|_| {}).await;
-    let mut waiters = Vec::new();
-    for _ in 0..20 {
-        waiters.push(kew.waiter(MINUTE).await);
-    }
-    let start = Instant::now();
-    drop(kew.stop.take());
-    for waiter in &mut waiters {
-        assert_eq!(waiter.answer().await.expect(200)["messages"], json!([]));
-        assert_eq!(waiter.end().await, "", "and closes the connection");
-    }
-    kew.running.await.unwrap();
-    assert_eq!((start.elapsed(), kew.broker.pulls.load(Ordering::SeqCst)), (Duration::ZERO, 20));
-}
-
-#[tokio::test(start_paused = true)]
 async fn no_more_wait_than_allowed() {
     // Given two waiters, of two queues, where two are allowed
     let kew = start(|settings| settings.waiters_max = 2).await;
@@ -334,88 +280,6 @@ async fn who_waits_holds_no_room_for_bodies() {
     let start = Instant::now();
     kew.push(&["a"]).await;
     assert_eq!((bodies(&waiter.answer().await.expect(200)), start.elapsed()), (vec!["a"], Duration::ZERO));
-}
-
-/// A token for queues whose names begin so, and its header line.
-async fn token(kew: &InMemory, prefix: &str, expires: Option<kew_model::Timestamp>) -> (NewToken, String) {
-    let minted = Credential::mint(&FixedChance::new(77));
-    let new = NewToken {
-        id: minted.id,
-        name: String::new(),
-        hash: minted.hash,
-        email: None,
-        scopes: [Scope::Consume].into_iter().collect(),
-        queues: QueuePattern::Prefix(prefix.into()),
-        expires_on: expires,
-    };
-    kew.broker.create_token(ACCOUNT, new.clone()).await.unwrap();
-    (new, format!("authorization: Bearer {}", minted.secret.reveal()))
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_loses_a_right_while_waiting_gets_nothing() {
-    for change in ["revoke", "expire", "rename"] {
-        // Given a waiter
-        let kew = start(|settings| settings.access = Access::Tokens).await;
-        let end = kew_testkit::ManualClock::START.after(Seconds(30));
-        let (new, header) = token(&kew, "jo", (change == "expire").then_some(end)).await;
-        let mut waiter = kew.connect(ROOM).await;
-        waiter.ask("POST", &path(), &header, MINUTE).await;
-        kew.until_pulls(1).await;
-        // When its token, or the queue under its name, is gone before a message comes
-        let expected = match change {
-            "revoke" => {
-                kew.broker.revoke_token(ACCOUNT, new.id).await.unwrap();
-                (401, 10_000)
-            }
-            "expire" => {
-                kew.clock.advance(Seconds(30));
-                (401, 10_000)
-            }
-            _ => {
-                let name = Some("tasks".parse().unwrap());
-                kew.broker.update_queue(PLACE, QueueChange { name, ..QueueChange::default() }).await.unwrap();
-                (404, 11_000)
-            }
-        };
-        let mut batch = kew_model::PushBatch::new();
-        batch.add(b"secret", kew_model::ContentType::Text, None).unwrap();
-        kew.broker.push(PLACE, batch).await.unwrap();
-        // Then it is refused, and the message is nobody's
-        let answer = waiter.answer().await;
-        assert_eq!(answer.failure(), expected, "{change}");
-        let peeked = kew.broker.peek(PLACE, kew_model::Peek::default()).await.unwrap();
-        assert_eq!((peeked.messages.len(), peeked.messages[0].attempts), (1, 0), "{change}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_has_lost_its_right_is_told_so_at_the_deadline_too() {
-    let kew = start(|settings| settings.access = Access::Tokens).await;
-    let (new, header) = token(&kew, "jo", None).await;
-    let mut waiter = kew.connect(ROOM).await;
-    waiter.ask("POST", &path(), &header, MINUTE).await;
-    kew.until_pulls(1).await;
-    kew.broker.revoke_token(ACCOUNT, new.id).await.unwrap();
-    assert_eq!(waiter.answer().await.failure(), (401, 10_000));
-}
-
-#[tokio::test]
-async fn over_real_sockets_a_push_wakes_and_a_hang_up_ends_the_wait() {
-    let kew = Kew::start().await;
-    let headers = kew.admin.clone();
-    // Given a client that waits and then sends no more
-    let mut leaving = kew.connect().await;
-    leaving.ask("POST", &path(), &headers, MINUTE).await;
-    tokio::io::AsyncWriteExt::shutdown(&mut leaving.stream).await.unwrap();
-    assert_eq!(leaving.end().await, "", "closed without an answer");
-    // When another waits and a message comes
-    let mut waiter = kew.connect().await;
-    waiter.ask("POST", &path(), &headers, MINUTE).await;
-    kew.push_texts(&["a"]).await;
-    // Then it is the other's
-    let pulled = waiter.answer().await.expect(200);
-    assert_eq!((bodies(&pulled), &pulled["messages"][0]["attempts"]), (vec!["a"], &json!(1)));
 }
 
 #[tokio::test]

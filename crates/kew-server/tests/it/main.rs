@@ -19,6 +19,7 @@ mod kew;
 mod limits;
 mod log;
 mod long_poll;
+mod long_poll_ends;
 mod memory;
 mod openapi;
 mod peek;
