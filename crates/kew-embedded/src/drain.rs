@@ -3,9 +3,9 @@
 //! Exhausted messages leave their queues in frames of bounded size, most of which wait for bodies to be read. As many
 //! as one turn allows look like one step: verbs on the queues concerned wait for the turn's end, in their order. A
 //! drain that is longer rests after each turn, and whoever has waited is carried out before it goes on. Acks and longer
-//! leases do not even wait for that, unless others of their queue are before them. What has not moved by then still counts in the source's backlog, is delivered by nobody, and is gone for acks, retries,
-//! extensions and discards. Only verbs that would take such messages along, or come before them in the target's
-//! line, wait for the end of it all.
+//! leases do not even wait for that, unless others of their queue are before them. What has not moved by then still
+//! counts in the source's backlog, is delivered by nobody, and is gone for acks, retries, extensions and discards. Only
+//! verbs that would take such messages along, or come before them in the target's line, wait for the end of it all.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -125,6 +125,12 @@ impl Drain {
             self.places.extend(command.verb.place());
             self.for_turn.push_back(command);
         }
+    }
+
+    /// Whether the wait of some verbs is over.
+    pub(crate) fn may_release(&self, state: &State) -> bool {
+        let ended = state.exhausted.is_empty() && !self.for_end.is_empty();
+        self.parked.is_none() && (ended || !self.for_turn.is_empty())
     }
 
     /// The verbs whose wait is over, in their order.

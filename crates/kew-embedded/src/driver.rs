@@ -203,8 +203,13 @@ impl Driver {
         let now = self.clock.now();
         let ripening = self.shard.state.next_ripening().map(|(at, _)| at);
         let next = ripening.filter(|_| self.shared.signals.any());
-        let checkpoint = (self.shard.journal.log_bytes_since_checkpoint() > 0)
-            .then(|| self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms)));
+        // One that is being written comes to its end by a message.
+        let wants_checkpoint =
+            !self.progress.checkpoint_running && self.shard.journal.log_bytes_since_checkpoint() > 0;
+        let checkpoint = wants_checkpoint.then(|| {
+            let at = self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms));
+            at.max(self.progress.checkpoint_again_at)
+        });
         let wake = [self.shard.next_due(), next, checkpoint].into_iter().flatten().min();
         let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
         let mark = self.progress.unmarked.then_some(IDLE);
@@ -305,6 +310,8 @@ impl Driver {
         if due && !self.progress.checkpoint_running && now >= self.progress.checkpoint_again_at {
             self.progress.checkpoint_running = true;
             self.progress.checkpoint_at = now;
+            // A queue that gets no more pushes would keep its keys for ever.
+            self.shard.state.queues.values_mut().for_each(|queue| queue.keys.forget_old(now));
             let cut = self.shard.journal.checkpoint_cut();
             self.keeper.give(Task::Checkpoint(cut, checkpoint::encode(&self.shard.state)));
         }

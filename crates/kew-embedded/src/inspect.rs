@@ -11,6 +11,7 @@ use kew_model::{QueueNumber, Sequence};
 use crate::archive::Archive;
 use crate::checkpoint;
 use crate::decide::locate;
+use crate::driver::Driver;
 use crate::embedded::{Embedded, Engine};
 use crate::inline::Inline;
 use crate::queue::extents::Extents;
@@ -94,6 +95,23 @@ impl Inspect<'_> {
         self.inline.with_driver(|driver| driver.shard.state.check());
     }
 
+    /// How many entries the delayed messages of all queues take in memory, and how many idempotency keys are there.
+    pub fn held_in_memory(self) -> (usize, usize) {
+        let count = |driver: &mut Driver| {
+            let queues = driver.shard.state.queues.values();
+            let each = queues.map(|queue| (queue.delays.len(), queue.keys.len()));
+            each.fold((0, 0), |sum, (delays, keys)| (sum.0 + delays, sum.1 + keys))
+        };
+        self.inline.with_driver(count).unwrap_or_default()
+    }
+
+    /// How many queues the writer has looked at so far for what time brings and who waits, those that it passed over
+    /// included.
+    pub fn effort(self) -> u64 {
+        let total = |driver: &mut Driver| driver.shard.state.effort() + driver.shared.signals.effort.total();
+        self.inline.with_driver(total).unwrap_or_default()
+    }
+
     /// Lets verbs gather instead of being carried out.
     pub fn hold(self) {
         self.inline.hold();
@@ -157,7 +175,7 @@ impl State {
         meaning.indexes = BTreeMap::new();
         for queue in meaning.queues.values_mut() {
             queue.extents = Extents::default();
-            queue.delays = queue.delays.in_order();
+            queue.delays = queue.delays.in_order(|sequence| !queue.gone.contains(sequence));
         }
         let mut hasher = DefaultHasher::new();
         checkpoint::encode(&meaning).hash(&mut hasher);

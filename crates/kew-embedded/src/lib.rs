@@ -20,6 +20,7 @@ mod command;
 mod decide;
 mod drain;
 mod driver;
+mod effort;
 mod embedded;
 mod index;
 #[cfg(feature = "test-util")]

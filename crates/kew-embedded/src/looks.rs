@@ -36,6 +36,14 @@ pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
     }
 }
 
+/// Whether a verb that waits may wait for the look at this queue: at its own, at one whose messages may be on their way
+/// there, or at any.
+pub(crate) fn concerns(state: &State, verb: &Verb, looked_at: QueueNumber) -> bool {
+    let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
+    let is_target = || queue.is_some() && burial_target(state, looked_at) == queue;
+    verb.concerns_queues() || queue == Some(looked_at) || is_target()
+}
+
 /// A look under way.
 #[derive(Debug, Default)]
 struct Look {
@@ -64,10 +72,13 @@ impl Looks {
         self.under_way.remove(&queue);
     }
 
-    /// What a look needs could not be read. Gives back those who waited, whom nobody can answer now.
-    pub(crate) fn postpone(&mut self, queue: QueueNumber, now: Timestamp) -> VecDeque<Command> {
+    /// What a look needs could not be read. Gives back those who waited for it, whom nobody can answer now.
+    pub(crate) fn postpone(&mut self, state: &State, queue: QueueNumber, now: Timestamp) -> Vec<Command> {
         self.under_way.insert(queue, Look { wish: Wish::default(), again_at: Some(now.after(READ_AGAIN)) });
-        core::mem::take(&mut self.waiting)
+        let waiting = core::mem::take(&mut self.waiting).into_iter();
+        let (concerned, others) = waiting.partition(|command| concerns(state, &command.verb, queue));
+        self.waiting = others;
+        VecDeque::into(concerned)
     }
 
     /// Whether a look waits for the disk.
@@ -85,10 +96,16 @@ impl Looks {
         self.under_way.values().filter_map(|look| look.again_at).min()
     }
 
-    /// Keeps a verb until the looks are over. Somebody wants it done: what failed is tried at once.
-    pub(crate) fn defer(&mut self, command: Command) {
-        self.under_way.retain(|_, look| look.again_at.is_none());
+    /// Keeps a verb until the looks are over. Somebody wants it done: what failed of it is tried at once.
+    pub(crate) fn defer(&mut self, state: &State, command: Command) {
+        self.under_way
+            .retain(|queue, look| look.again_at.is_none() || !concerns(state, &command.verb, *queue));
         self.waiting.push_back(command);
+    }
+
+    /// Whether somebody waits though no look is under way.
+    pub(crate) fn may_release(&self) -> bool {
+        self.under_way.is_empty() && !self.waiting.is_empty()
     }
 
     /// Everybody who waits, to be decided again or to be told that nothing will be.

@@ -231,11 +231,13 @@ impl QueueState {
 
     /// Messages were deleted by name.
     pub(crate) fn discard(&mut self, runs: &[PickedRun], left: &mut dyn FnMut(SegmentId, u64)) {
+        let mut held_back = 0;
         for picked in runs {
             match (&picked.details, picked.origin) {
                 (Some(details), origin) => {
-                    if origin == Origin::Ready {
-                        self.in_line -= picked.mask.count();
+                    match origin {
+                        Origin::Ready => self.in_line -= picked.mask.count(),
+                        _ => held_back += picked.mask.count(),
                     }
                     self.depart(picked.first, picked.mask, details.accounted_bytes(picked.mask), left);
                 }
@@ -245,6 +247,8 @@ impl QueueState {
                 }
             }
         }
+        let gone = &self.gone;
+        self.delays.discard(held_back, |from, to| gone.first_left(from) < to);
         self.settle_floor();
     }
 

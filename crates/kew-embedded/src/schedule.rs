@@ -4,16 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kew_model::{QueueNumber, Timestamp};
 
+use crate::effort::Effort;
+
 /// One time for each queue at the most, with the earliest at hand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schedule {
     by_time: BTreeSet<(Timestamp, QueueNumber)>,
     times: BTreeMap<QueueNumber, Timestamp>,
+    pub(crate) effort: Effort,
 }
 
 impl Schedule {
     /// Gives a queue its time, or takes it away.
     pub(crate) fn set(&mut self, queue: QueueNumber, at: Option<Timestamp>) {
+        self.effort.note();
         let old = match at {
             Some(at) => self.times.insert(queue, at),
             None => self.times.remove(&queue),
@@ -31,12 +35,12 @@ impl Schedule {
 
     /// All times, the earliest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.by_time.iter().copied()
+        self.by_time.iter().copied().inspect(|_| self.effort.note())
     }
 
     /// The earliest time, and whose.
     pub(crate) fn first(&self) -> Option<(Timestamp, QueueNumber)> {
-        self.by_time.first().copied()
+        self.iter().next()
     }
 }
 

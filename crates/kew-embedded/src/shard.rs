@@ -22,7 +22,7 @@ use kew_model::{
     Timestamp,
 };
 
-use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb};
+use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb, Wish};
 use crate::decide::discard::Loaded;
 use crate::decide::due::burial_bytes;
 use crate::decide::{
@@ -127,8 +127,16 @@ impl Shard {
             answers: core::mem::take(&mut self.answers),
             fetches: core::mem::take(&mut self.fetches),
             effects: self.state.take_effects(),
-            unfinished: self.drain.parked.is_none() && self.drain.has_work(&self.state),
+            unfinished: self.is_unfinished(),
         })
+    }
+
+    /// Whether there is something to do that no read and no time will bring up: a burial, or a verb whose wait came to
+    /// its end in the middle of the step.
+    fn is_unfinished(&self) -> bool {
+        let buries = self.drain.parked.is_none() && self.drain.has_work(&self.state);
+        let looked = self.state.exhausted.is_empty() && self.looks.may_release();
+        buries || looked || self.drain.may_release(&self.state)
     }
 
     /// Everybody who waits for an answer, when there will be none.
@@ -141,18 +149,31 @@ impl Shard {
     }
 
     fn take(&mut self, command: Command, now: Timestamp) -> Result<(), kew_journal::Error> {
+        self.take_with(command, &Loaded::new(), now)
+    }
+
+    /// Decides a verb for which frames were read, or lets it wait. What was read is let go then, and asked for again.
+    fn take_with(
+        &mut self,
+        mut command: Command,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), kew_journal::Error> {
         self.due(now)?;
-        if holds_up(&self.state, &command.verb, now) {
-            self.looks.defer(command);
+        let wait = self.drain.wait(&self.state, &command.verb);
+        let is_held_up = holds_up(&self.state, &command.verb, now);
+        if !is_held_up && wait == Wait::No {
+            return self.decide(command, loaded, now);
+        }
+        if !loaded.is_empty() {
+            command.wish = Wish::default();
+        }
+        if is_held_up {
+            self.looks.defer(&self.state, command);
             return self.due(now);
         }
-        match self.drain.wait(&self.state, &command.verb) {
-            Wait::No => self.decide(command, &Loaded::new(), now),
-            wait => {
-                self.drain.defer(command, wait);
-                Ok(())
-            }
-        }
+        self.drain.defer(command, wait);
+        Ok(())
     }
 
     fn decide(
@@ -164,7 +185,9 @@ impl Shard {
         if command.is_in_vain() {
             return Ok(());
         }
-        if let (Some(place), false) = (command.verb.takes_from(), self.line_waits.is_empty()) {
+        // What was read for a verb is not kept: if that stood back, too, it might never come to an end.
+        let stands_in_line = loaded.is_empty() && !self.line_waits.is_empty();
+        if let Some(place) = command.verb.takes_from().filter(|_| stands_in_line) {
             let number = self.state.catalog.queue(place).map(|queue| queue.number);
             if let Some(waits) = number.and_then(|number| self.line_waits.get_mut(&number)) {
                 waits.push_back(command);

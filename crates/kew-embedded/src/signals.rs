@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kew_model::{Change, QueueNumber};
 use tokio::sync::Notify;
 
+use crate::effort::Effort;
+
 /// The waiters of all queues. Whoever is told is forgotten with it, so that telling costs by who is told and a turn of
 /// the writer nothing by who waits.
 #[derive(Debug, Default)]
@@ -14,6 +16,7 @@ pub(crate) struct Signals {
     waiters: Mutex<Waiters>,
     /// Whether there may be a waiter at all, so that a store without any pays nothing.
     any: AtomicBool,
+    pub(crate) effort: Effort,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +54,8 @@ impl Signals {
             return;
         }
         let mut waiters = self.lock();
-        let told = queues.into_iter().filter_map(|queue| waiters.by_queue.remove(queue));
+        let queues = queues.into_iter().inspect(|_| self.effort.note());
+        let told = queues.filter_map(|queue| waiters.by_queue.remove(queue));
         told.for_each(|notify| notify.notify_waiters());
         self.any.store(!waiters.by_queue.is_empty(), Ordering::Release);
     }

@@ -299,6 +299,12 @@ impl State {
         Some((segment, index.and_then(|index| index.position(segment, number, sequence.0))))
     }
 
+    /// How many queues' times were looked at so far.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn effort(&self) -> u64 {
+        [&self.deadlines, &self.expiries, &self.ripening].map(|schedule| schedule.effort.total()).iter().sum()
+    }
+
     /// Panics when an invariant does not hold.
     #[cfg(feature = "test-util")]
     pub(crate) fn check(&self) {

@@ -63,6 +63,12 @@ impl Keys {
         }
     }
 
+    /// How many are in memory.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// A key that was used again since stays.
     fn forget_oldest(&mut self) {
         if let Some((at, key)) = self.order.pop_front()

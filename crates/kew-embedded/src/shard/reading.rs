@@ -10,7 +10,6 @@ use kew_model::{Error, QueueNumber, Timestamp};
 use super::{Shard, broken};
 use crate::command::{Command, Fetch, Fetched, Purpose};
 use crate::decide::discard::Loaded;
-use crate::drain::Wait;
 use crate::queue::window::Head;
 
 impl Shard {
@@ -54,20 +53,13 @@ impl Shard {
             Purpose::Age => self.look_again(queue, &loaded(heads), now),
             Purpose::Verb => match self.next_named(queue) {
                 None => Ok(()),
-                Some(mut command) => match self.drain.wait(&self.state, &command.verb) {
-                    Wait::No => self.decide(command, &loaded(heads), now),
-                    wait => {
-                        // What was read is let go meanwhile, and asked for again.
-                        command.wish = Default::default();
-                        self.drain.defer(command, wait);
-                        Ok(())
-                    }
-                },
+                Some(command) => self.take_with(command, &loaded(heads), now),
             },
         }
     }
 
-    /// The verb on named messages of a queue that has waited longest: reads come back in the order in which they were asked for.
+    /// The verb on named messages of a queue that has waited longest: reads come back in the order in which they were
+    /// asked for.
     fn next_named(&mut self, number: QueueNumber) -> Option<Command> {
         let at = self.message_waits.iter().position(|(queue, _)| *queue == number)?;
         Some(self.message_waits.remove(at).1)
@@ -91,7 +83,7 @@ impl Shard {
                 let waited = self.drain.postpone(queue, now);
                 waited.into_iter().chain(self.looks.release()).collect()
             }
-            Purpose::Age => self.looks.postpone(queue, now).into(),
+            Purpose::Age => self.looks.postpone(&self.state, queue, now),
         };
         let told = failed
             .into_iter()

@@ -1,11 +1,13 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
+mod bounds;
 mod crash;
 mod drain;
 mod equivalence;
 mod failure;
 mod fixture;
 mod groups;
+mod looks;
 mod regressions;
 mod subject;
 mod suite;

@@ -17,21 +17,21 @@ use kew_testkit::{ManualClock, wait};
 use crate::workload::open;
 
 const ACCOUNT: AccountId = AccountId([7; 16]);
-const PULL: Pull = Pull { batch_size: Some(1), visibility_timeout: None };
+pub(crate) const PULL: Pull = Pull { batch_size: Some(1), visibility_timeout: None };
 
 /// A store without threads that keeps no messages in memory.
-struct World {
+pub(crate) struct World {
     disk: SimDisk,
-    clock: Arc<ManualClock>,
-    store: Embedded,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Embedded,
     /// A queue of one attempt for each message, with the dead-letter queue `dead`.
-    cold: Place,
-    dead: Place,
+    pub(crate) cold: Place,
+    pub(crate) dead: Place,
 }
 
 impl World {
     /// With so many messages in the queue.
-    fn new(messages: usize, options: Options) -> Self {
+    pub(crate) fn new(messages: usize, options: Options) -> Self {
         let options = Options { window_bytes: 0, segment_bytes: 4 << 20, reserve_bytes: Some(0), ..options };
         let (disk, clock) = (SimDisk::new(1), Arc::new(ManualClock::default()));
         let store = open(&disk, &options, &clock, 3).unwrap();
@@ -44,7 +44,12 @@ impl World {
 
     /// The next read fails.
     fn fail_a_read(&self) {
-        let next = self.disk.calls(OperationKind::Read) + 1;
+        self.fail_read(1);
+    }
+
+    /// One of the next reads fails.
+    pub(crate) fn fail_read(&self, nth: u64) {
+        let next = self.disk.calls(OperationKind::Read) + nth;
         self.disk.fail(OperationKind::Read, next, Fault::Error(ErrorKind::Other));
     }
 
@@ -89,14 +94,14 @@ fn queue(store: &Embedded, name: &str, dead_letters: Option<&str>) -> Place {
     place
 }
 
-fn push(store: &Embedded, place: Place) {
+pub(crate) fn push(store: &Embedded, place: Place) {
     let mut batch = PushBatch::new();
     batch.add(b"hello", ContentType::Text, None).unwrap();
     wait(store.push(place, batch)).unwrap();
 }
 
 /// Asks once; the first time puts the verb into the inbox.
-fn poll<T>(answer: &mut Answer<'_, T>) -> Poll<Result<T, Error>> {
+pub(crate) fn poll<T>(answer: &mut Answer<'_, T>) -> Poll<Result<T, Error>> {
     answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 

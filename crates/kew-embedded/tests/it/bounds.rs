@@ -1,0 +1,113 @@
+//! What a store takes in memory and in work, counted, where it must not grow with what has gone or merely waits.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::sync::Arc;
+
+use kew_embedded::{Embedded, Options};
+use kew_journal::SimDisk;
+use kew_model::{
+    AccountId, Broker, Change, ContentType, Idempotency, NewQueue, Place, PushBatch, QueueSettings, Seconds,
+    Sequence,
+};
+use kew_testkit::{ManualClock, wait};
+
+use crate::workload::open;
+
+const ACCOUNT: AccountId = AccountId([7; 16]);
+
+fn store(options: Options) -> (Embedded, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
+    let options = Options { reserve_bytes: Some(0), ..options };
+    let store = open(&SimDisk::new(1), &options, &clock, 3).unwrap();
+    wait(store.create_account(Some(ACCOUNT), "test".to_owned())).unwrap();
+    (store, clock)
+}
+
+fn queue(store: &Embedded, name: &str) -> Place {
+    let (name, settings) = (name.parse().unwrap(), QueueSettings::default());
+    let new = NewQueue { name, id: None, jurisdiction: None, settings };
+    Place { account: ACCOUNT, queue: wait(store.create_queue(ACCOUNT, new)).unwrap().id }
+}
+
+fn one(delay: u32) -> PushBatch {
+    let mut batch = PushBatch::new();
+    batch.add(b"hello", ContentType::Text, Some(Seconds(delay))).unwrap();
+    batch
+}
+
+fn push(store: &Embedded, place: Place, batch: PushBatch) {
+    wait(store.push(place, batch)).unwrap();
+}
+
+#[test]
+fn discarded_messages_are_not_remembered_until_their_time() {
+    // Given queues with messages that wait for hours, each for another time
+    let (store, _) = store(Options::default());
+    let queues: Vec<_> = (0..20).map(|number| queue(&store, &format!("queue-{number}"))).collect();
+    for place in &queues {
+        (0..50).for_each(|at| push(&store, *place, one(10_000 + at * 100)));
+    }
+    assert_eq!(store.inspect().held_in_memory().0, 1_000);
+
+    // When all of each queue but one are discarded, one by one
+    for place in &queues {
+        for sequence in 2..=50 {
+            assert_eq!(wait(store.discard(*place, vec![Sequence(sequence)])), Ok(vec![true]));
+        }
+    }
+
+    // Then no more than twice those that are left take memory
+    let held = store.inspect().held_in_memory().0;
+    assert!(held <= 2 * queues.len(), "{held} entries for {} messages", queues.len());
+    store.inspect().check();
+}
+
+#[test]
+fn keys_of_an_idle_queue_are_forgotten_at_a_checkpoint() {
+    // Given a queue with a key, and a store that keeps a checkpoint each minute
+    let (store, clock) = store(Options::default());
+    let place = queue(&store, "idle");
+    let mut batch = one(0);
+    batch.idempotency = Some(Idempotency { key: [1; 16], content: [2; 16] });
+    push(&store, place, batch);
+    assert_eq!(store.inspect().held_in_memory().1, 1);
+
+    // When 15 minutes have passed, and a checkpoint is kept since something happened in another queue
+    clock.advance(Seconds(900));
+    queue(&store, "other");
+
+    // Then the key takes no memory any more
+    assert_eq!(store.inspect().held_in_memory().1, 0);
+}
+
+#[test]
+fn a_turn_in_which_nothing_happens_costs_the_same_for_however_many_waiters() {
+    let turns = |waiters: usize| {
+        // Given so many queues, each with a message that is due in an hour, and somebody who waits for it
+        let (store, clock) = store(Options { segment_bytes: 8 << 20, ..Options::default() });
+        let places: Vec<_> = (0..waiters).map(|number| queue(&store, &format!("queue-{number}"))).collect();
+        places.iter().for_each(|place| push(&store, *place, one(3_600)));
+        let promises: Vec<Change> = places.iter().map(|place| store.changed(*place)).collect();
+        store.inspect().write();
+
+        // When the writer takes turns while seconds pass, and one in which another queue gets a message
+        let before = store.inspect().effort();
+        for _ in 0..100 {
+            clock.advance(Seconds(1));
+            store.inspect().write();
+        }
+        let quiet = store.inspect().effort() - before;
+        let other = queue(&store, "other");
+        let before = store.inspect().effort();
+        push(&store, other, one(0));
+        let busy = store.inspect().effort() - before;
+        drop(promises);
+        (quiet, busy)
+    };
+
+    // Then it looks at as many queues with 5,000 waiters as with ten, and at few
+    let (few, many) = (turns(10), turns(5_000));
+    assert_eq!(few, many, "queues looked at in 100 quiet turns, and by a push");
+    assert!(few.0 <= 100 * 10 && few.1 <= 40, "{few:?}");
+}
