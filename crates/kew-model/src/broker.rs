@@ -100,7 +100,8 @@ pub trait Broker: Send + Sync + 'static {
     /// One queue of an account by its name.
     fn queue_named(&self, account: AccountId, name: &str) -> Option<Arc<Queue>>;
 
-    /// Changes name or settings. Errors: [`Error::QueueNotFound`], [`Error::NameTaken`].
+    /// Changes name or settings. Errors: [`Error::QueueNotFound`], [`Error::NameTaken`], [`Error::DeadLetterCycle`] for the
+    /// name of its own dead-letter queue, deleted since.
     fn update_queue(&self, place: Place, change: QueueChange) -> Answer<'_, Arc<Queue>>;
 
     /// Deletes a queue with its consumer and messages. Errors: [`Error::QueueNotFound`].

@@ -63,7 +63,9 @@ impl Limits {
     pub const TOKENS_MAX: usize = 10_000;
     /// The longest queue name, in characters.
     pub const QUEUE_NAME_MAX: usize = 63;
-    /// The most body bytes in one pull's answer, encoded, in bytes; at least one message is returned (design §8.23).
+    /// The most body bytes in one pull's answer, in bytes; at least one message is returned (design §8.23). Text counts as
+    /// it is, everything else in base64. What stands around the bodies does not count, nor what JSON adds to text: a
+    /// character that must be escaped takes up to six bytes on the wire.
     pub const PULL_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
     /// How long an idempotency key is remembered, in seconds (design §8.24).
