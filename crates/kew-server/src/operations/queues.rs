@@ -1,6 +1,6 @@
 //! Queues: list, create, get, replace, change, delete, measure, purge (spec §2.2–§2.8).
 
-use kew_model::{AccountId, Place};
+use kew_model::{AccountId, Error, Place};
 use kew_wire::envelope::{self, Page};
 use kew_wire::queues::{
     AskedChange, MetricsView, PurgeView, PurgedView, QueueView, read_change, read_new_queue, read_purge,
@@ -53,8 +53,12 @@ async fn update(call: &Call<'_>, place: Place, asked: AskedChange) -> Result<Vec
     if asked.change.name.as_ref().is_some_and(|name| !call.caller.may_rename(&queue, name)) {
         return Err(Fault::new(Kind::Forbidden));
     }
-    let changed = call.house.broker.update_queue(place, asked.change).await;
-    Ok(envelope::success_of(&QueueView::of(&*changed.map_err(|error| call.refused(error))?)))
+    let changed = call.house.broker.update_queue(place, asked.change).await.map_err(|error| match error {
+        // Here it is the name that closes the circle, and not the consumer.
+        Error::DeadLetterCycle => call.refused(error).at("/queue_name"),
+        error => call.refused(error),
+    });
+    Ok(envelope::success_of(&QueueView::of(&*changed?)))
 }
 
 /// The queue's backlog, exact at the moment of the answer's making.

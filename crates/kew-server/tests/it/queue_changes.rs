@@ -41,6 +41,23 @@ async fn patch_pause_keeps_delay_and_retention_and_put_without_settings_resets()
 }
 
 #[tokio::test]
+async fn a_queue_cannot_take_the_name_of_its_deleted_dead_letter_queue() {
+    // Given a queue whose dead-letter queue was deleted, to be found again by its name
+    let kew = Kew::start().await;
+    let consumer = kew.call("GET", JOBS, "").await.expect(200)["consumers"][0]["consumer_id"].clone();
+    let path = format!("{JOBS}/consumers/{}", consumer.as_str().unwrap());
+    let dead = create_queue(kew.broker.as_ref(), "dead", None).await;
+    kew.call("PUT", &path, r#"{"type":"http_pull","dead_letter_queue":"dead"}"#).await.expect(200);
+    kew.call("DELETE", &format!("{QUEUES}/{dead}"), "").await.expect(200);
+
+    // When it is to get that name, then it is refused, and the error points at the name
+    for method in ["PATCH", "PUT"] {
+        let refused = kew.call(method, JOBS, r#"{"queue_name":"dead"}"#).await;
+        assert_eq!((refused.failure(), refused.pointer()), ((400, 100_127), "/queue_name".into()));
+    }
+}
+
+#[tokio::test]
 async fn a_queue_is_renamed_by_put_and_by_patch_and_a_taken_name_is_a_conflict() {
     let kew = Kew::start().await;
     create_queue(kew.broker.as_ref(), "other", None).await;
