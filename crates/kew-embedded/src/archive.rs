@@ -1,11 +1,12 @@
 //! Reading what lies on disk, outside the writer.
 //!
 //! A message is found by its segment's index: in memory while the segment is young, later in the segment's sidecar,
-//! and by a scan of the segment where the sidecar is missing. A few decoded indexes are kept.
+//! and by a scan of the segment where the sidecar is missing. Decoded indexes are kept as far as they fit.
+
+mod indexes;
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use kew_journal::{Error, Position, Reader, SegmentId};
@@ -18,26 +19,27 @@ use crate::queue::window::Head;
 use crate::record::batch::Batch;
 use crate::record::codec;
 use crate::record::{Record, read_frame};
-
-/// How many decoded indexes are kept.
-const INDEXES_KEPT: usize = 8;
+use indexes::Indexes;
 
 /// How many bytes are read ahead at a time, about.
 const BYTES_AHEAD: usize = 1024 * 1024;
 
-/// Decoded indexes, the latest last.
-type Kept = VecDeque<(SegmentId, Arc<SegmentIndex>)>;
+/// How far apart the first and the last frame that are read ahead at a time may lie. What lies between them is read with
+/// them, or costs a read for each.
+const SPAN_AHEAD: u32 = 4 * 1024 * 1024;
 
 /// Reads frames by the messages in them.
 #[derive(Debug, Clone)]
 pub(crate) struct Archive {
     reader: Reader,
-    indexes: Arc<Mutex<Kept>>,
+    indexes: Arc<Mutex<Indexes>>,
+    /// Held while an index is decoded or made, so that the same is not made twice.
+    making: Arc<Mutex<()>>,
 }
 
 impl Archive {
     pub(crate) fn new(reader: Reader) -> Self {
-        Self { reader, indexes: Arc::default() }
+        Self { reader, indexes: Arc::default(), making: Arc::default() }
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -99,9 +101,9 @@ impl Archive {
             let entries = index.from(from.queue, from.sequence.0).iter().take(FRAMES_AHEAD);
             positions.extend(entries.map(|entry| Position { segment: from.segment, offset: entry.offset }));
         }
-        if positions.is_empty() {
-            return Err(lost(from));
-        }
+        let Some(first) = positions.first() else { return Err(lost(from)) };
+        let reach = first.offset.saturating_add(SPAN_AHEAD);
+        positions.truncate(positions.partition_point(|position| position.offset <= reach));
         let mut heads = Vec::new();
         let mut sequence = from.sequence;
         let mut bytes = 0;
@@ -124,28 +126,26 @@ impl Archive {
 
     /// A segment's index: kept, from its sidecar, or made by a scan.
     fn index(&self, segment: SegmentId) -> Result<Arc<SegmentIndex>, Error> {
-        if let Some(index) = self.kept(segment) {
+        if let Some(index) = self.indexes().find(segment) {
+            return Ok(index);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = self.indexes().find(segment) {
             return Ok(index);
         }
         let stored = self.reader.read_index(segment);
         let decoded =
             stored.and_then(|bytes| SegmentIndex::read(&mut codec::Reader::new(&bytes, "index")).ok());
-        let index = match decoded {
+        let index = Arc::new(match decoded {
             Some(index) => index,
             None => self.scan(segment)?,
-        };
-        let index = Arc::new(index);
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        indexes.push_back((segment, Arc::clone(&index)));
-        if indexes.len() > INDEXES_KEPT {
-            indexes.pop_front();
-        }
+        });
+        self.indexes().keep(segment, Arc::clone(&index));
         Ok(index)
     }
 
-    fn kept(&self, segment: SegmentId) -> Option<Arc<SegmentIndex>> {
-        let indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        indexes.iter().find(|(id, _)| *id == segment).map(|(_, index)| Arc::clone(index))
+    fn indexes(&self) -> MutexGuard<'_, Indexes> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn scan(&self, segment: SegmentId) -> Result<SegmentIndex, Error> {

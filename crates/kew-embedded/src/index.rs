@@ -30,6 +30,12 @@ impl SegmentIndex {
         self.queues.entry(queue).or_default().push(Entry { first, offset });
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let each = |entries: &Vec<Entry>| size_of::<Vec<Entry>>() + entries.capacity() * size_of::<Entry>();
+        size_of::<Self>() + self.queues.values().map(each).sum::<usize>()
+    }
+
     /// Drops the frames of a queue that was deleted.
     pub(crate) fn forget(&mut self, queue: QueueNumber) {
         self.queues.remove(&queue);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, Broker, Change, ContentType, Idempotency, NewQueue, Place, PushBatch, QueueSettings, Seconds,
-    Sequence,
+    AccountId, Broker, Change, ConsumerKind, ContentType, Idempotency, NewConsumer, NewQueue, Peek, Place,
+    Pull, PullSettings, PushBatch, QueueSettings, Seconds, Sequence,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -61,6 +61,40 @@ fn discarded_messages_are_not_remembered_until_their_time() {
     let held = store.inspect().held_in_memory().0;
     assert!(held <= 2 * queues.len(), "{held} entries for {} messages", queues.len());
     store.inspect().check();
+}
+
+#[test]
+fn frames_that_lie_far_apart_are_not_all_read_at_once() {
+    // Given small messages of a queue between large ones of another, over 9 MB of one segment, none of them in memory
+    let disk = SimDisk::new(1);
+    let options =
+        Options { window_bytes: 0, segment_bytes: 16 << 20, reserve_bytes: Some(0), ..Options::default() };
+    let store = open(&disk, &options, &Arc::new(ManualClock::default()), 3).unwrap();
+    wait(store.create_account(Some(ACCOUNT), "test".to_owned())).unwrap();
+    let [small, large] = ["small", "large"].map(|name| queue(&store, name));
+    let mut body = PushBatch::new();
+    body.add(&[b'x'; 30_000], ContentType::Bytes, None).unwrap();
+    for _ in 0..300 {
+        push(&store, small, one(0));
+        push(&store, large, body.clone());
+    }
+
+    // When some of the small ones are looked at
+    let before = disk.read_bytes();
+    let peeked = wait(store.peek(small, Peek { batch_size: Some(100) })).unwrap();
+    let read_bytes = disk.read_bytes() - before;
+
+    // Then a part of the segment is read for them
+    assert_eq!(peeked.messages.len(), 100);
+    assert!(read_bytes < 6 << 20, "{read_bytes} bytes");
+
+    // And one after the other all of them are found
+    let consumer =
+        NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
+    wait(store.create_consumer(small, consumer)).unwrap();
+    let pull = Pull { batch_size: Some(100), visibility_timeout: None };
+    let pulled: usize = (0..4).map(|_| wait(store.pull(small, pull)).unwrap().messages.len()).sum();
+    assert_eq!(pulled, 300);
 }
 
 #[test]

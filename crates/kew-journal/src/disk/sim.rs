@@ -110,6 +110,7 @@ struct State {
     stop_at: Option<u64>,
     stopped: bool,
     calls: [u64; OperationKind::ALL.len()],
+    read_bytes: u64,
     faults: Vec<(OperationKind, u64, Fault)>,
 }
 
@@ -182,6 +183,7 @@ impl SimDisk {
             stop_at: None,
             stopped: false,
             calls: [0; OperationKind::ALL.len()],
+            read_bytes: 0,
             faults: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -213,6 +215,12 @@ impl SimDisk {
     #[must_use]
     pub fn calls(&self, kind: OperationKind) -> u64 {
         self.state().calls[kind as usize]
+    }
+
+    /// How many bytes were read.
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.state().read_bytes
     }
 
     /// Stops the process in the middle of its `step`-th changing call, counted from the disk's beginning: a write

@@ -98,6 +98,7 @@ impl DiskFile for SimFile {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buffer.len().min(bytes.len() - from);
         buffer[..count].copy_from_slice(&bytes[from..from + count]);
+        state.read_bytes += count as u64;
         Ok(count)
     }
 
