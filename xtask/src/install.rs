@@ -14,10 +14,12 @@ use crate::{say, workspace};
 
 /// Programs of the system that tests start, and the packages that hold them. The search for bad input compiles C++.
 const SYSTEM: [(&str, &str); 3] = [("curl", "curl"), ("strace", "strace"), ("c++", "g++")];
+/// Suites that run on Python, each with packages of its own.
+const PYTHON_SUITES: [&str; 2] = ["python", "openapi"];
 /// Suites that run on node.
 const NODE_SUITES: [&str; 2] = ["typescript", "wrangler"];
-/// The oldest releases that the official clients run on.
-const PYTHON_MIN: (u32, u32) = (3, 9);
+/// The oldest releases that the suites run on: schemathesis wants that Python, the official clients that Node.js.
+const PYTHON_MIN: (u32, u32) = (3, 11);
 const NODE_MIN: (u32, u32) = (20, 0);
 
 /// Installs everything that is missing.
@@ -28,17 +30,17 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     system()?;
     version("python3", PYTHON_MIN)?;
     version("node", NODE_MIN)?;
-    python_packages()?;
+    PYTHON_SUITES.iter().try_for_each(|suite| python_packages(suite))?;
     NODE_SUITES.iter().try_for_each(|suite| node_packages(suite))
 }
 
-/// The interpreter that has the Python SDK.
-pub(crate) fn python() -> PathBuf {
-    environment().join("bin").join("python")
+/// The interpreter that has the packages of a suite.
+pub(crate) fn python(suite: &str) -> PathBuf {
+    environment(suite).join("bin").join("python")
 }
 
-fn environment() -> PathBuf {
-    workspace::root().join(".tools").join("python")
+fn environment(suite: &str) -> PathBuf {
+    workspace::root().join(".tools").join(suite)
 }
 
 fn system() -> anyhow::Result<()> {
@@ -82,19 +84,19 @@ fn version_of(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn python_packages() -> anyhow::Result<()> {
-    let lock = workspace::root().join("conformance").join("python").join("requirements.txt");
-    let folder = environment();
+fn python_packages(suite: &str) -> anyhow::Result<()> {
+    let lock = workspace::root().join("conformance").join(suite).join("requirements.txt");
+    let folder = environment(suite);
     let installed = folder.join("installed.txt");
     if is_same(&lock, &installed) {
         return Ok(());
     }
-    say::line("installing the Python SDK into .tools/python");
+    say::line(&format!("installing into .tools/{suite}"));
     let place = folder.to_string_lossy().into_owned();
     if Program::new(&["python3", "-m", "venv", "--clear", &place]).run().is_err() {
         bail!("python3 cannot make virtual environments: install the package python3-venv");
     }
-    let interpreter = python().to_string_lossy().into_owned();
+    let interpreter = python(suite).to_string_lossy().into_owned();
     let pip = Program::new(&[&interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     pip.argument("--require-hashes").argument("--requirement").argument(&lock.to_string_lossy()).run()?;
     remember(&lock, &installed)

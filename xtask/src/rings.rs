@@ -28,7 +28,7 @@ impl Count {
             before.split_whitespace().last()?.parse().ok()
         };
         let number_after = |word: &str| line.strip_prefix(word).and_then(|rest| rest.trim().parse().ok());
-        if line.starts_with("test result:") || line.starts_with("python:") {
+        if ["test result:", "python:", "openapi:"].iter().any(|start| line.starts_with(start)) {
             let count = |word| number_before(word).unwrap_or_default();
             return Self { passed: count(" passed"), failed: count(" failed") };
         }

@@ -31,7 +31,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     rings.run("release build", || {
         silent(&Program::new(&["cargo", "build", "--release", "--package", "kew-cli"]))
     });
-    rings.run("official client: Python", || python(&kew).count());
+    rings.run("OpenAPI", || python("openapi", &kew).count());
+    rings.run("official client: Python", || python("python", &kew).count());
     rings.run("official client: TypeScript", || node("typescript", &kew).count());
     rings.run("official client: wrangler", || node("wrangler", &kew).count());
     rings.report()
@@ -48,10 +49,10 @@ fn search() -> anyhow::Result<Count> {
     Ok(Count { passed: fuzz::targets()?.len() as u64, failed: 0 })
 }
 
-/// The suite against the Python SDK.
-fn python(kew: &Path) -> Program {
-    let interpreter = install::python().to_string_lossy().into_owned();
-    let folder = workspace::root().join("conformance").join("python");
+/// The suite in a folder of `conformance` that runs on Python.
+fn python(name: &str, kew: &Path) -> Program {
+    let interpreter = install::python(name).to_string_lossy().into_owned();
+    let folder = workspace::root().join("conformance").join(name);
     Program::new(&[&interpreter, "-B", "run.py"]).within(&folder).variable("KEW_BINARY", kew)
 }
 
