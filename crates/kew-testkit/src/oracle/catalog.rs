@@ -225,6 +225,7 @@ impl State {
         }
         queue.consumer = None;
         queue.modified_on = moment.now;
+        self.news = true;
         Ok(())
     }
 }
