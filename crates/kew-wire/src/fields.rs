@@ -117,24 +117,17 @@ impl Refusal {
     pub(crate) fn read<'a, T: Deserialize<'a>>(self, body: &'a [u8]) -> Result<T, Fault> {
         let text = core::str::from_utf8(body)
             .map_err(|_| Fault::new(self.malformed).detailed("the request body is not UTF-8 text"))?;
-        self.read_text(text, Within::Root)
-    }
-
-    /// Reads an object that stands at `within`.
-    pub(crate) fn read_text<'a, T: Deserialize<'a>>(self, text: &'a str, within: Within) -> Result<T, Fault> {
         serde_json::from_str(text).map_err(|error| {
             // A wrong shape stops the reading at once; only the rest tells whether the body is JSON at all.
             let is_json = error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok();
             let kind = if is_json { self.invalid } else { self.malformed };
-            let why = match (within, shape_of(text)) {
-                (Within::Root, None) => "the request body is empty; it must be a JSON object".to_owned(),
-                (Within::Root, Some(shape)) if is_json && shape != "an object" => {
+            Fault::new(kind).detailed(match shape_of(text) {
+                None => "the request body is empty; it must be a JSON object".to_owned(),
+                Some(shape) if is_json && shape != "an object" => {
                     format!("the request body must be a JSON object, not {shape}")
                 }
-                _ => format!("the request body cannot be read: {error}"),
-            };
-            let fault = Fault::new(kind).detailed(why);
-            if is_json { fault.at(within.pointer_to_itself()) } else { fault }
+                Some(_) => format!("the request body cannot be read: {}", reason(&error)),
+            })
         })
     }
 
@@ -283,8 +276,11 @@ impl Reader {
         raw: Option<Raw<'a>>,
     ) -> Result<T, Fault> {
         let Some(text) = present(raw) else { return Ok(T::default()) };
+        if !text.starts_with('{') {
+            return Err(self.refuse(field, format!("{field} must be an object, not {}", shorten(text))));
+        }
         serde_json::from_str(text)
-            .map_err(|error| self.refuse(field, format!("{field} must be an object: {error}")))
+            .map_err(|error| self.refuse(field, format!("{field} cannot be read: {}", reason(&error))))
     }
 }
 
@@ -308,7 +304,17 @@ fn shape_of(text: &str) -> Option<&'static str> {
 /// The start of a value, for an error's text.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN_CHARACTERS: usize = 40;
-    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    cut(text, SHOWN_CHARACTERS)
+}
+
+/// What the parser says. It may quote the request, and that can be long.
+fn reason(error: &serde_json::Error) -> String {
+    const REASON_CHARACTERS: usize = 300;
+    cut(&error.to_string(), REASON_CHARACTERS)
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    let mut shown: String = text.chars().take(characters).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
@@ -385,6 +391,23 @@ mod tests {
             assert!(fault.text().starts_with("the request body cannot be read: "), "{broken}");
             assert_eq!(fault.kind(), Kind::JsonMalformed);
         }
+    }
+
+    #[test]
+    fn what_the_parser_quotes_is_cut() {
+        fields! {
+            /// An object whose one field is a truth.
+            struct Fields { is_on: bool }
+        }
+        let body = format!(r#"{{"is_on":"{}"}}"#, "é".repeat(100_000));
+        let fault = Refusal::PUSH.read::<Fields<'_>>(body.as_bytes()).err().unwrap();
+        assert!(fault.text().starts_with("the request body cannot be read: invalid type: string"));
+        assert!(fault.text().ends_with("éé…") && fault.text().chars().count() < 340, "{}", fault.text());
+        let raw: Raw<'_> = serde_json::from_str(&body).unwrap();
+        let reader = Reader::new(Kind::QueueSettings, Within::Root);
+        let fault = reader.object::<Fields<'_>>("settings", Some(raw)).err().unwrap();
+        assert!(fault.text().starts_with("settings cannot be read: invalid type: string"));
+        assert!(fault.text().ends_with("éé…") && fault.text().chars().count() < 340, "{}", fault.text());
     }
 
     #[test]

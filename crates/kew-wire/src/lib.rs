@@ -28,6 +28,7 @@ pub mod redrive;
 pub mod reference;
 pub mod subscriptions;
 
+mod entries;
 mod fields;
 mod keys;
 mod text;

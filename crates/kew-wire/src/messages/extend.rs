@@ -8,19 +8,20 @@ use std::borrow::Cow;
 use kew_model::{Extend, ExtendOutcome, Extended, Limits};
 
 use crate::catalogue::Kind;
+use crate::entries::Entries;
 use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
 use crate::keys::KeyRing;
 use crate::messages::pull::visibility_timeout;
-use crate::messages::settle::{NOT_ISSUED, OTHER_QUEUE, named};
+use crate::messages::settle::{LEASE, NOT_ISSUED, OTHER_QUEUE, named};
 use crate::messages::{Warnings, write_warnings};
 use crate::text::write_number;
 
 fields! {
     /// What it must and may say. `visibility_timeout` is the older name of the same milliseconds (spec §10 C2).
     struct Request {
-        extend: Option<Vec<Entry<'a>>>,
+        extend: Option<Entries<Entry<'a>, { Limits::SETTLE_ENTRIES_MAX }>>,
         visibility_timeout_ms: Raw<'a>,
         visibility_timeout: Raw<'a>,
     }
@@ -55,7 +56,8 @@ pub fn read_extend<'a>(body: &'a [u8], keys: &KeyRing) -> Result<AskedExtend<'a>
     let Some(entries) = request.extend.flatten() else {
         return Err(reader.refuse("extend", "extend is required: a list of objects with a lease_id each"));
     };
-    let (count, limit) = (entries.len(), Limits::SETTLE_ENTRIES_MAX);
+    let (count, limit) = (entries.count(), Limits::SETTLE_ENTRIES_MAX);
+    let entries = entries.read(reader, "extend", LEASE)?;
     if count > limit {
         return Err(reader.refuse("extend", format!("extend holds at most {limit} entries, not {count}")));
     }

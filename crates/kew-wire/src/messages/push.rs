@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kew_model::{ContentType, Error, Limits, PushBatch, Pushed, Seconds};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::catalogue::Kind;
+use crate::entries::Entries;
 use crate::envelope;
 use crate::fault::{Fault, NotFound};
 use crate::fields::{Raw, Reader, Refusal, Within, fields, present, shorten};
@@ -37,38 +37,7 @@ fields! {
 
 fields! {
     /// A batch as it is pushed.
-    struct Batch { messages: Items<'a>, delay_seconds: Raw<'a> }
-}
-
-/// The messages of a batch: as many as a batch may hold, and how many were sent.
-pub(crate) struct Items<'a> {
-    messages: Vec<Message<'a>>,
-    count: usize,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Items<'de>;
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a list of messages")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<'de>, A::Error> {
-                let mut items = Items { messages: Vec::with_capacity(Limits::BATCH_MESSAGES_MAX), count: 0 };
-                while items.count < Limits::BATCH_MESSAGES_MAX {
-                    let Some(message) = list.next_element()? else { return Ok(items) };
-                    items.messages.push(message);
-                    items.count += 1;
-                }
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    items.count += 1;
-                }
-                Ok(items)
-            }
-        }
-        deserializer.deserialize_seq(Reader)
-    }
+    struct Batch { messages: Option<Entries<Message<'a>, { Limits::BATCH_MESSAGES_MAX }>>, delay_seconds: Raw<'a> }
 }
 
 /// Reads one message to push.
@@ -92,12 +61,15 @@ pub fn read_batch(body: &[u8], json: JsonBodies) -> Result<PushBatch, Fault> {
     let fields: Batch<'_> = Refusal::PUSH.read(body)?;
     let reader = Reader::new(Kind::BatchDelayInvalid, Within::Root);
     let delay = reader.narrow("delay_seconds", fields.delay_seconds, Limits::DELAY_SECONDS)?.map(Seconds);
-    let Some(items) = fields.messages else { return Err(required("messages", Within::Root)) };
-    if !(1..=Limits::BATCH_MESSAGES_MAX).contains(&items.count) {
-        return Err(Fault::of(Error::BatchCount { count: items.count }, NotFound::Data));
+    let Some(entries) = fields.messages.flatten() else { return Err(required("messages", Within::Root)) };
+    let count = entries.count();
+    let messages =
+        entries.read(Reader::new(Kind::JsonInvalid, Within::Root), "messages", "an object with a body")?;
+    if !(1..=Limits::BATCH_MESSAGES_MAX).contains(&count) {
+        return Err(Fault::of(Error::BatchCount { count }, NotFound::Data));
     }
-    let mut batch = PushBatch::with_capacity(body.len(), items.count);
-    for (index, message) in items.messages.iter().enumerate() {
+    let mut batch = PushBatch::with_capacity(body.len(), count);
+    for (index, message) in messages.iter().enumerate() {
         add(&mut batch, message, delay, Within::Item("messages", index), json)?;
     }
     batch.check().map_err(|error| Fault::of(error, NotFound::Data))?;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use kew_model::{Limits, QueueNumber, Sequence};
 
 use crate::catalogue::Kind;
+use crate::entries::Entries;
 use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
@@ -17,7 +18,7 @@ use crate::messages::{Warnings, write_warnings};
 
 fields! {
     /// What it must say.
-    struct Request { refs: Option<Vec<Entry<'a>>> }
+    struct Request { refs: Option<Entries<Entry<'a>, { Limits::SETTLE_ENTRIES_MAX }>> }
 }
 
 fields! {
@@ -78,7 +79,8 @@ pub fn read_references<'a>(
     let Some(entries) = request.refs.flatten() else {
         return Err(reader.refuse("refs", "refs is required: a list of objects with a ref each"));
     };
-    let (count, limit) = (entries.len(), Limits::SETTLE_ENTRIES_MAX);
+    let (count, limit) = (entries.count(), Limits::SETTLE_ENTRIES_MAX);
+    let entries = entries.read(reader, "refs", "an object with a ref")?;
     if count > limit {
         return Err(reader.refuse("refs", format!("refs holds at most {limit} entries, not {count}")));
     }

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use kew_model::{AckOutcome, Limits, Retry, RetryOutcome, Seconds, Settled, Settlement};
-use serde_json::value::RawValue;
 
 use crate::catalogue::Kind;
+use crate::entries::Entries;
 use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
@@ -18,20 +18,25 @@ use crate::text::write_number;
 
 fields! {
     /// What an ack may say.
-    struct Request { acks: Option<Vec<Entry<'a>>>, retries: Option<Vec<Entry<'a>>> }
+    struct Request { acks: Option<Leases<'a>>, retries: Option<Leases<'a>> }
 }
 
 impl<'a> Request<'a> {
     /// Acks and retries, when they are not too many.
     pub(super) fn entries(self) -> Result<(Vec<Entry<'a>>, Vec<Entry<'a>>), Fault> {
-        let acks = self.acks.flatten().unwrap_or_default();
-        let retries = self.retries.flatten().unwrap_or_default();
-        let (count, limit) = (acks.len() + retries.len(), Limits::SETTLE_ENTRIES_MAX);
+        let mut count = 0;
+        let mut read = |field, leases: Option<Leases<'a>>| {
+            let Some(leases) = leases else { return Ok(Vec::new()) };
+            count += leases.count();
+            leases.read(Reader::new(Kind::BodyInvalid, Within::Root), field, LEASE)
+        };
+        let entries = (read("acks", self.acks.flatten())?, read("retries", self.retries.flatten())?);
+        let limit = Limits::SETTLE_ENTRIES_MAX;
         if count > limit {
             let why = format!("acks and retries hold at most {limit} entries together, not {count}");
             return Err(Fault::new(Kind::BodyInvalid).detailed(why));
         }
-        Ok((acks, retries))
+        Ok(entries)
     }
 }
 
@@ -39,6 +44,11 @@ fields! {
     /// One lease; an ack's `delay_seconds` means nothing and is passed over.
     struct Entry { lease_id: Raw<'a>, delay_seconds: Raw<'a> }
 }
+
+/// The entries of one list.
+type Leases<'a> = Entries<Entry<'a>, { Limits::SETTLE_ENTRIES_MAX }>;
+/// What stands for a lease.
+pub(super) const LEASE: &str = "an object with a lease_id";
 
 /// A settlement, and the lease ids it came from.
 #[derive(Debug)]
@@ -99,10 +109,10 @@ pub fn read_settlement<'a>(body: &'a [u8], keys: &KeyRing) -> Result<Asked<'a>, 
 
 /// The text that names an entry; without one the whole request is refused.
 pub(super) fn named<'a>(reader: Reader, field: &str, raw: Option<Raw<'a>>) -> Result<Cow<'a, str>, Fault> {
-    let shown = raw.map_or("nothing", RawValue::get);
-    reader
-        .text(field, raw)?
-        .ok_or_else(|| reader.refuse(field, format!("{field} must be a string, not {shown}")))
+    reader.text(field, raw)?.ok_or_else(|| {
+        let why = if raw.is_some() { "must be a string, not null" } else { "is required" };
+        reader.refuse(field, format!("{field} {why}"))
+    })
 }
 
 /// The answer to an ack.

@@ -67,7 +67,15 @@ fn a_missing_list_a_wrong_entry_and_a_wrong_timeout_refuse_the_request() {
     assert!(read_extend(br#"{"extend":[]}"#, &keys).unwrap().extend.leases.is_empty());
     assert_eq!(
         refused(r#"{"extend":[{}]}"#),
-        (10_026, "lease_id must be a string, not nothing".into(), "/extend/0/lease_id".into())
+        (10_026, "lease_id is required".into(), "/extend/0/lease_id".into())
+    );
+    assert_eq!(
+        refused(r#"{"extend":[{"lease_id":"x"},null]}"#),
+        (
+            10_026,
+            "each entry of extend must be an object with a lease_id, not null".into(),
+            "/extend/1".into()
+        )
     );
     for field in ["visibility_timeout_ms", "visibility_timeout"] {
         let text = format!("{field} must be a whole number from 0 to 43200000, not 43200001");

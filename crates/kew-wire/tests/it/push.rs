@@ -162,10 +162,24 @@ fn a_batch_holds_1_to_100_messages() {
         (10_206, "a batch holds 1 to 100 messages, not 0".into(), "/messages".into())
     );
     assert_eq!(shown(batch(&of(101))).1, "a batch holds 1 to 100 messages, not 101");
-    for wrong in
-        ["{}", r#"{"messages":null}"#, r#"{"messages":{}}"#, r#"{"messages":[1]}"#, r#"{"messages":[[1]]}"#]
-    {
-        assert_eq!(shown(batch(wrong)).0, 10_207, "{wrong}");
+    for absent in ["{}", r#"{"messages":null}"#] {
+        let text = r#"Validation error: Required at "messages""#.to_owned();
+        assert_eq!(shown(batch(absent)), (10_207, text, "/messages".into()), "{absent}");
+    }
+    for (wrong, text, pointer) in [
+        (r#"{"messages":{}}"#, "messages must be a list, not an object", "/messages"),
+        (
+            r#"{"messages":[{"body":1},null]}"#,
+            "each entry of messages must be an object with a body, not null",
+            "/messages/1",
+        ),
+        (
+            r#"{"messages":[[1]]}"#,
+            "each entry of messages must be an object with a body, not an array",
+            "/messages/0",
+        ),
+    ] {
+        assert_eq!(shown(batch(wrong)), (10_207, text.into(), pointer.into()), "{wrong}");
     }
 }
 

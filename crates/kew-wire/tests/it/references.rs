@@ -63,11 +63,18 @@ fn a_list_without_entries_is_one_and_a_missing_one_is_none() {
 #[test]
 fn an_entry_that_is_none_refuses_the_whole_request() {
     let keys = KeyRing::generate(&Fixed(1));
-    for (entry, said) in [("{}", "nothing"), (r#"{"ref":null}"#, "null"), (r#"{"ref":7}"#, "7")] {
+    for (entry, said) in [
+        ("{}", "is required"),
+        (r#"{"ref":null}"#, "must be a string, not null"),
+        (r#"{"ref":7}"#, "must be a string, not 7"),
+    ] {
         let body = format!(r#"{{"refs":[{{"ref":"x"}},{entry}]}}"#);
         let refused = shown(read_references(body.as_bytes(), &keys, QUEUE));
-        assert_eq!(refused, (10_026, format!("ref must be a string, not {said}"), "/refs/1/ref".into()));
+        assert_eq!(refused, (10_026, format!("ref {said}"), "/refs/1/ref".into()));
     }
+    let text = "each entry of refs must be an object with a ref, not a string".to_owned();
+    let refused = shown(read_references(br#"{"refs":["x"]}"#, &keys, QUEUE));
+    assert_eq!(refused, (10_026, text, "/refs/0".into()));
     for body in [r#"{"refs":{}}"#, r#"{"refs":["x"]}"#, r#"{"refs":[{"ref":"x","ref":"y"}]}"#, "["] {
         assert_eq!(shown(read_references(body.as_bytes(), &keys, QUEUE)).0, 10_026, "{body}");
     }

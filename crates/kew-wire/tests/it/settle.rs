@@ -56,17 +56,49 @@ fn nothing_may_be_settled() {
 #[test]
 fn a_missing_lease_id_refuses_the_whole_request() {
     let keys = KeyRing::generate(&Fixed(1));
-    for (entry, shown_as) in [("{}", "nothing"), (r#"{"lease_id":null}"#, "null"), (r#"{"lease_id":1}"#, "1")]
-    {
+    for (entry, why) in [
+        ("{}", "is required"),
+        (r#"{"lease_id":null}"#, "must be a string, not null"),
+        (r#"{"lease_id":1}"#, "must be a string, not 1"),
+    ] {
         for list in ["acks", "retries"] {
             let body = format!(r#"{{"{list}":[{{"lease_id":"x"}},{entry}]}}"#);
-            let text = format!("lease_id must be a string, not {shown_as}");
+            let text = format!("lease_id {why}");
             assert_eq!(
                 shown(read_settlement(body.as_bytes(), &keys)),
                 (10_026, text, format!("/{list}/1/lease_id"))
             );
         }
     }
+}
+
+#[test]
+fn a_wrong_list_or_entry_is_told_by_its_place() {
+    let keys = KeyRing::generate(&Fixed(1));
+    let long = format!("\"{}\"", "x".repeat(100_000));
+    for (entry, shape) in [
+        ("null", "null"),
+        (long.as_str(), "a string"),
+        ("[[]]", "an array"),
+        ("true", "a boolean"),
+        ("7", "a number"),
+        ("-7", "a number"),
+        ("0.7", "a number"),
+    ] {
+        for list in ["acks", "retries"] {
+            let body = format!(r#"{{"{list}":[{{"lease_id":"x"}},{entry},"later"]}}"#);
+            let text = format!("each entry of {list} must be an object with a lease_id, not {shape}");
+            let refused = shown(read_settlement(body.as_bytes(), &keys));
+            assert_eq!(refused, (10_026, text, format!("/{list}/1")));
+        }
+    }
+    for (list, shape) in [("{\"a\":[]}", "an object"), ("7", "a number"), (long.as_str(), "a string")] {
+        let refused = shown(read_settlement(format!(r#"{{"acks":{list}}}"#).as_bytes(), &keys));
+        assert_eq!(refused, (10_026, format!("acks must be a list, not {shape}"), "/acks".into()));
+    }
+    // After a wrong entry the rest still has to be JSON.
+    let refused = shown(read_settlement(br#"{"acks":[null,nul]}"#, &keys));
+    assert_eq!((refused.0, refused.2.as_str()), (10_026, ""));
 }
 
 #[test]
