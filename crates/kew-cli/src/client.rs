@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder, http::Response};
 
-use crate::target::Target;
+use crate::target::{self, Target};
 
 /// How long an administrative request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -259,8 +259,7 @@ impl Client {
 
 /// The account that a flag or the environment names.
 fn named_account(given: Option<&str>) -> Option<String> {
-    let named = given.map(str::to_owned).or_else(|| std::env::var("CLOUDFLARE_ACCOUNT_ID").ok());
-    named.filter(|account| !account.is_empty())
+    given.map(str::to_owned).or_else(target::account).filter(|account| !account.is_empty())
 }
 
 /// What helps after a refusal with this code: the command that ends what stands in the way, or what exactly was meant.

@@ -120,11 +120,11 @@ impl Dev {
             log_requests: self.log_requests,
             ..Settings::default()
         };
-        let announce = move |address| {
-            let notice = Notice { address, account: ACCOUNT, token: DEVELOPMENT_TOKEN, queues, shown };
-            private_file::replace(&environment, &notice.environment())?;
-            output::print(&notice.text(&environment))
-        };
+        let address = listener.local_addr().context("the listener has no address")?;
+        let notice = Notice { address, account: ACCOUNT, token: DEVELOPMENT_TOKEN, queues, shown };
+        // Before the first answer, so that whoever has seen one finds the settings of this run.
+        private_file::replace(&environment, &notice.environment())?;
+        let announce = move |_| output::print(&notice.text(&environment));
         Service { listener, settings, store, tells_stop: true }.run(announce).await
     }
 

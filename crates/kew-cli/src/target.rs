@@ -1,7 +1,7 @@
 //! Which server a command talks to, and with which credential: flags first, then the environment.
 //!
 //! The environment's names are Kew's own and those of Cloudflare's clients, so that `source .kew/dev.env` is enough
-//! for all of them (clients-and-workers §1.1, §2).
+//! for all of them (clients-and-workers §1.1, §2); the ones that begin with `CF_` are wrangler's older names.
 
 use core::convert::Infallible;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,9 +14,12 @@ use kew_wire::access::Secret;
 use crate::dev;
 
 /// Variables that name the server, strongest first.
-const URL_VARIABLES: [&str; 3] = ["KEW_URL", "CLOUDFLARE_BASE_URL", "CLOUDFLARE_API_BASE_URL"];
+const URL_VARIABLES: [&str; 4] =
+    ["KEW_URL", "CLOUDFLARE_BASE_URL", "CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL"];
 /// Variables that hold the credential, strongest first.
-const TOKEN_VARIABLES: [&str; 2] = ["KEW_TOKEN", "CLOUDFLARE_API_TOKEN"];
+const TOKEN_VARIABLES: [&str; 3] = ["KEW_TOKEN", "CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"];
+/// Variables that name the account, strongest first.
+const ACCOUNT_VARIABLES: [&str; 2] = ["CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"];
 /// The API's prefix, with which Cloudflare's clients write base URLs.
 const API_PREFIX: &str = "/client/v4";
 
@@ -99,6 +102,11 @@ impl Target {
             (None, None) => first_set(&TOKEN_VARIABLES).map_or("nowhere", |(name, _)| name).to_owned(),
         }
     }
+}
+
+/// The account that the environment names.
+pub(crate) fn account() -> Option<String> {
+    first_set(&ACCOUNT_VARIABLES).map(|(_, account)| account)
 }
 
 fn secret(text: &str) -> Result<Secret, Infallible> {
