@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use kew_model::{Milliseconds, Place, QueueNumber, Timestamp};
 
 use crate::command::{Command, Verb};
-use crate::decide::due::{Burial, burial_target};
+use crate::decide::due::{Burial, burial_target, owed_first};
 use crate::decide::settle::ends_leases;
+use crate::queue::runs::Phase;
 use crate::state::State;
 
 /// The most bytes of one turn, counted as the backlog counts them: some tenths of a second on a slow disk, far below
@@ -81,8 +82,13 @@ impl Drain {
     }
 
     /// Whether there is anything to bury now.
-    pub(crate) fn has_work(&self, state: &State) -> bool {
-        state.exhausted.iter().any(|queue| self.may_bury(*queue))
+    pub(crate) fn has_work(&self, state: &State, now: Timestamp) -> bool {
+        let comes_first = |number: QueueNumber| {
+            let at = state.queues.get(&number).and_then(|queue| queue.runs.next(Phase::Exhausted));
+            let owed = owed_first(state, number, now);
+            at.is_some_and(|at| owed.is_none_or(|owed| (at, number) < owed))
+        };
+        state.exhausted.iter().any(|queue| self.may_bury(*queue) && comes_first(*queue))
     }
 
     /// When burials that were postponed are tried again.

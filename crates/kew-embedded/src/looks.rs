@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use kew_model::{Milliseconds, QueueNumber, Timestamp};
 
 use crate::command::{Command, Fetch, Verb, Wish};
-use crate::decide::due::burial_target;
+use crate::decide::due::{burial_target, owed_first, share_dead_letters};
 use crate::state::State;
 
 /// How long after a failed read it is tried again, unless somebody asks before.
@@ -28,6 +28,11 @@ pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
     if queue.and_then(|queue| state.expiry(queue)).is_some_and(|at| at <= now) {
         return true;
     }
+    // Messages are on their way out of the queue, and let others go first.
+    if queue.is_some_and(|queue| state.exhausted.contains(&queue) && owed_first(state, queue, now).is_some())
+    {
+        return true;
+    }
     let mut blocked = due.filter(|source| state.deadline(*source).is_some_and(|deadline| deadline <= now));
     match (verb.concerns_queues(), queue) {
         (true, _) => blocked.next().is_some(),
@@ -37,11 +42,15 @@ pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
 }
 
 /// Whether a verb that waits may wait for the look at this queue: at its own, at one whose messages may be on their way
-/// there, or at any.
+/// there, at one before whose dead letters its own have to wait, or at any.
 pub(crate) fn concerns(state: &State, verb: &Verb, looked_at: QueueNumber) -> bool {
     let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
     let is_target = || queue.is_some() && burial_target(state, looked_at) == queue;
-    verb.concerns_queues() || queue == Some(looked_at) || is_target()
+    let lets_go_first = || {
+        let number = queue.filter(|number| state.exhausted.contains(number));
+        number.is_some_and(|number| share_dead_letters(state, looked_at, number))
+    };
+    verb.concerns_queues() || queue == Some(looked_at) || is_target() || lets_go_first()
 }
 
 /// A look under way.

@@ -127,14 +127,14 @@ impl Shard {
             answers: core::mem::take(&mut self.answers),
             fetches: core::mem::take(&mut self.fetches),
             effects: self.state.take_effects(),
-            unfinished: self.is_unfinished(),
+            unfinished: self.is_unfinished(now),
         })
     }
 
     /// Whether there is something to do that no read and no time will bring up: a burial, or a verb whose wait came to
     /// its end in the middle of the step.
-    fn is_unfinished(&self) -> bool {
-        let buries = self.drain.parked.is_none() && self.drain.has_work(&self.state);
+    fn is_unfinished(&self, now: Timestamp) -> bool {
+        let buries = self.drain.parked.is_none() && self.drain.has_work(&self.state, now);
         let looked = self.state.exhausted.is_empty() && self.looks.may_release();
         buries || looked || self.drain.may_release(&self.state)
     }

@@ -71,14 +71,21 @@ pub(crate) struct Burial {
 
 impl Burial {
     /// The burial that comes next, of at most `bytes` of bodies: in the order of (time, queue, sequence) over all
-    /// queues that may bury, as far as that stays within one queue.
-    pub(crate) fn next(state: &State, bytes: u64, may_bury: impl Fn(QueueNumber) -> bool) -> Option<Self> {
+    /// queues that may bury, as far as that stays within one queue and goes before what others owe.
+    pub(crate) fn next(
+        state: &State,
+        bytes: u64,
+        now: Timestamp,
+        may_bury: impl Fn(QueueNumber) -> bool,
+    ) -> Option<Self> {
         let mut waiting: Vec<(Timestamp, QueueNumber, Sequence, u64)> = Vec::new();
         for number in state.exhausted.iter().filter(|queue| may_bury(**queue)) {
             let runs = &state.queues.get(number)?.runs;
+            let owed = owed_first(state, *number, now);
             let mut latest = Timestamp(0);
             for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
-                if waiting.len() > CONSIDERED && run.due > latest {
+                let is_enough = waiting.len() > CONSIDERED && run.due > latest;
+                if is_enough || owed.is_some_and(|owed| owed < (run.due, *number)) {
                     break;
                 }
                 latest = run.due;
@@ -201,6 +208,31 @@ fn relinked(source: &Queue, target: QueueId) -> Queue {
         link.queue = target;
     }
     source
+}
+
+/// The first end of leases that is overdue in another queue with the same dead letters, since it waits for a look at that
+/// queue's age. What comes of it goes into the dead-letter queue before what was exhausted later.
+pub(crate) fn owed_first(
+    state: &State,
+    number: QueueNumber,
+    now: Timestamp,
+) -> Option<(Timestamp, QueueNumber)> {
+    let mut overdue = state.deadlines().take_while(|(at, _)| *at <= now);
+    overdue.find(|(_, other)| *other != number && share_dead_letters(state, *other, number))
+}
+
+/// Whether the exhausted messages of two queues go to the same queue, be it there or still to be made.
+pub(crate) fn share_dead_letters(state: &State, one: QueueNumber, other: QueueNumber) -> bool {
+    let link = |number| {
+        let queue: &Queue = &state.queues.get(&number)?.object;
+        Some((queue.account, queue.consumer.as_ref()?.dead_letter_queue.as_ref()?))
+    };
+    match (link(one), link(other)) {
+        (Some((of, one)), Some((too, other))) => {
+            of == too && (one.queue == other.queue || one.name == other.name)
+        }
+        _ => false,
+    }
 }
 
 /// The queue that a queue's exhausted messages go to as things stand; `None` when they are dropped or it must be made

@@ -1,7 +1,7 @@
 //! What time brings, in its order: retention periods and leases that end, and the burials that follow from them.
 //!
 //! Within a queue everything is done in the order of time, and at one time a message is too old before its lease ends.
-//! Queues do not wait for each other. A look at a queue's oldest messages waits for its exhausted messages to leave, for
+//! Queues do not wait for each other, but those that share their dead letters: these arrive in the order of time. A look at a queue's oldest messages waits for its exhausted messages to leave, for
 //! they did so at the moment of their exhaustion.
 
 use kew_journal::FrameBuffer;
@@ -29,7 +29,10 @@ impl Shard {
                 self.look(number, &Loaded::new(), now)?;
             } else if let Some(frame) = self.next_end(now) {
                 self.commit(frame)?;
-            } else if self.drain.parked.is_none() && !self.drain.rests() && self.drain.has_work(&self.state) {
+            } else if self.drain.parked.is_none()
+                && !self.drain.rests()
+                && self.drain.has_work(&self.state, now)
+            {
                 self.bury(Loaded::new(), now)?;
             } else {
                 return Ok(());
@@ -118,7 +121,7 @@ impl Shard {
             }
             let bytes = burial_bytes(self.journal.largest_payload());
             let next =
-                parked.or_else(|| Burial::next(&self.state, bytes, |queue| self.drain.may_bury(queue)));
+                parked.or_else(|| Burial::next(&self.state, bytes, now, |queue| self.drain.may_bury(queue)));
             let Some(mut burial) = next else { return Ok(()) };
             match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
                 Ok(frame) => {

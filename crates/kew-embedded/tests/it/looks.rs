@@ -5,10 +5,10 @@
 use std::task::Poll;
 
 use kew_embedded::Options;
-use kew_model::{Broker, QueueChange, Seconds, Sequence};
+use kew_model::{Broker, ContentType, Milliseconds, Peek, Pull, PushBatch, QueueChange, Seconds, Sequence};
 use kew_testkit::wait;
 
-use crate::waiting::{PULL, World, poll, push};
+use crate::waiting::{PULL, World, poll, push, queue};
 
 const MINUTE: Seconds = Seconds(60);
 
@@ -87,4 +87,33 @@ fn a_failed_look_at_one_queue_fails_nobody_on_another() {
     assert!(wait(on_dead).is_err());
     assert_eq!(wait(on_cold).unwrap().count, 0);
     assert_eq!(wait(store.backlog(world.dead)).unwrap().count, 0);
+}
+
+#[test]
+fn dead_letters_of_two_queues_arrive_in_order_though_one_must_be_looked_at_first() {
+    // Given two queues with the same dead letters whose leases end at the same time, and in the first of them a message
+    // whose retention ends before that
+    let world = world();
+    let store = &world.store;
+    let other = queue(store, "other", Some("dead"));
+    let push = |place, body: &[u8]| {
+        let mut batch = PushBatch::new();
+        batch.add(body, ContentType::Text, None).unwrap();
+        wait(store.push(place, batch)).unwrap();
+    };
+    world.clock.advance(Milliseconds(59_999));
+    push(world.cold, b"first");
+    push(other, b"second");
+    let pull = Pull { batch_size: Some(2), visibility_timeout: Some(Milliseconds(30_000)) };
+    assert_eq!(wait(store.pull(world.cold, pull)).unwrap().messages.len(), 2);
+    assert_eq!(wait(store.pull(other, pull)).unwrap().messages.len(), 1);
+
+    // When all of that is noticed at once
+    world.clock.advance(Seconds(3_600));
+
+    // Then they lie in the order of time, and of the queues at one time
+    let peeked = wait(store.peek(world.dead, Peek { batch_size: None })).unwrap();
+    let bodies: Vec<_> = peeked.messages.iter().map(|message| peeked.body(message)).collect();
+    assert_eq!(bodies, [&b"first"[..], b"second"]);
+    assert_eq!(wait(store.backlog(other)).unwrap().count, 0);
 }

@@ -83,7 +83,7 @@ impl World {
     }
 }
 
-fn queue(store: &Embedded, name: &str, dead_letters: Option<&str>) -> Place {
+pub(crate) fn queue(store: &Embedded, name: &str, dead_letters: Option<&str>) -> Place {
     let (name, settings) = (name.parse().unwrap(), QueueSettings::default());
     let new = NewQueue { name, id: None, jurisdiction: None, settings };
     let place = Place { account: ACCOUNT, queue: wait(store.create_queue(ACCOUNT, new)).unwrap().id };
