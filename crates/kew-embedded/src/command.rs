@@ -15,6 +15,7 @@ use kew_model::{
 use tokio::sync::oneshot;
 
 use crate::budget::Room;
+use crate::pins::Pins;
 use crate::queue::window::Head;
 
 /// A verb of [`kew_model::Broker`] with its arguments.
@@ -180,12 +181,22 @@ pub(crate) struct Picks {
     pub(crate) fence: u64,
     pub(crate) messages: Vec<Pick>,
     pub(crate) sources: Vec<Source>,
+    /// The segments to be read from, which stay until then.
+    pub(crate) pins: Pins,
 }
 
 impl Picks {
     /// About how many bytes of memory they take, bodies apart.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.messages.len() * size_of::<Pick>() + self.sources.len() * size_of::<Source>()
+    }
+
+    /// The segments of those that lie on disk.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Payload(..) => None,
+            Source::Stored(locator) => Some(locator.segment),
+        })
     }
 
     /// Whether some of the bytes must be read from the disk.

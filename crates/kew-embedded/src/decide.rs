@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     Repeated(QueueNumber),
     /// These messages and the queue's backlog.
     Pulled(QueueNumber, Picks),
+    /// These messages.
+    Peeked(Picks),
 }
 
 /// Why a verb is not decided now.

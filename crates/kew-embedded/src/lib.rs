@@ -32,6 +32,7 @@ mod looks;
 mod mailbox;
 mod open;
 mod options;
+mod pins;
 mod pulled;
 mod queue;
 mod record;

@@ -62,8 +62,8 @@ fn sent_at(archive: &Archive, locator: Locator) -> Result<Option<Timestamp>, Unr
     }))
 }
 
-/// Reads a message's frame. Between the commit and the read the message may have been settled and its segment freed:
-/// then there is nothing to deliver any more, and nothing is lost.
+/// Reads a message's frame. What a pull took stays until it is read; the oldest message of another answer may have been
+/// settled since its commit, and its segment freed.
 fn read(archive: &Archive, locator: Locator) -> Result<Option<Head>, Unreadable> {
     match archive.message(locator) {
         Ok(head) => Ok(Some(head)),

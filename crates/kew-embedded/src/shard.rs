@@ -31,6 +31,7 @@ use crate::decide::{
 };
 use crate::drain::{Drain, Wait};
 use crate::looks::{Looks, holds_up};
+use crate::pins::Pinned;
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
 
@@ -76,6 +77,8 @@ pub(crate) struct Shard {
     /// Looks at the age of queues, and the verbs that wait for them.
     looks: Looks,
     pub(crate) no_space: Option<NoSpace>,
+    /// What answers are still to be read from.
+    pinned: Pinned,
     answers: Vec<(ReplyTo, Result<Reply, Error>)>,
     fetches: Vec<Fetch>,
 }
@@ -93,6 +96,7 @@ impl Shard {
             drain: Drain::default(),
             looks: Looks::default(),
             no_space: None,
+            pinned: Pinned::default(),
             answers: Vec::new(),
             fetches: Vec::new(),
         }
@@ -305,7 +309,17 @@ impl Shard {
             Outcome::Repeated(number) => Reply::Repeated(self.backlog(number)),
             Outcome::Pulled(number, mut picks) => {
                 picks.fence = lsn.0;
-                Reply::Pulled(self.backlog(number), picks)
+                let backlog = self.backlog(number);
+                let oldest = match backlog.oldest {
+                    OldestSeen::Unread(locator) => Some(locator.segment),
+                    OldestSeen::None | OldestSeen::At(_) => None,
+                };
+                picks.pins = self.pinned.pin(picks.segments().chain(oldest));
+                Reply::Pulled(backlog, picks)
+            }
+            Outcome::Peeked(mut picks) => {
+                picks.pins = self.pinned.pin(picks.segments());
+                Reply::Peeked(picks)
             }
         })
     }
@@ -354,10 +368,11 @@ impl Shard {
         Ok(())
     }
 
-    /// Segments in which nothing lives. The journal frees those of them that a checkpoint covers.
+    /// Segments in which nothing lives, and from which no answer is to be read. The journal frees those of them that a
+    /// checkpoint covers.
     pub(crate) fn dead_segments(&self) -> Vec<SegmentId> {
-        let segments = self.journal.segments();
-        segments.into_iter().map(|info| info.id).filter(|id| self.state.is_dead(*id)).collect()
+        let segments = self.journal.segments().into_iter().map(|info| info.id);
+        segments.filter(|id| self.state.is_dead(*id) && !self.pinned.holds(*id)).collect()
     }
 }
 

@@ -4,7 +4,6 @@ use kew_model::{ConsumerKind, Limits, Peek, Place, Timestamp};
 
 use super::pull::gather;
 use super::{Decided, Decision, Outcome, queue_at};
-use crate::command::Reply;
 use crate::queue::QueueState;
 use crate::state::State;
 
@@ -13,7 +12,7 @@ pub(crate) fn peek(state: &State, place: Place, peek: Peek, now: Timestamp) -> D
     let queue = queue_at(state, place)?;
     let most = usize::from(peek.batch_size.unwrap_or_else(|| batch_size(queue)));
     let picks = gather(state, queue, most, now, 0, |_| {})?;
-    Ok(Decision::nothing(Outcome::Reply(Reply::Peeked(picks))))
+    Ok(Decision::nothing(Outcome::Peeked(picks)))
 }
 
 /// How many messages a peek shows that does not say: as many as a pull would take.

@@ -19,7 +19,10 @@ use crate::record::batch::{Moving, Stored, put_moved};
 use crate::state::State;
 
 /// How many messages one step looks at, of which some may have nowhere to go.
-const LOOKED_AT_MAX: usize = 1_000;
+const LOOKED_AT_MAX: u64 = 100_000;
+
+/// How many messages one step reads that are not in memory. A step that comes to more moves what it has found.
+const READ_MAX: usize = 1_000;
 
 /// Moves a batch, of at most `bytes` as the backlog counts them; `loaded` are the frames that an earlier call asked for.
 pub(crate) fn redrive(
@@ -82,17 +85,21 @@ fn choose<'a>(
 ) -> Result<Chosen<'a>, Undecided> {
     let mut chosen = Chosen::default();
     let mut merge = Merge::new(source, now);
-    let mut looked_at = Vec::new();
-    let (mut wanted, mut bytes, mut unread) = (0, 0, false);
-    while wanted < usize::from(redrive.batch_size) && looked_at.len() < LOOKED_AT_MAX {
+    let mut read = Vec::new();
+    let (mut wanted, mut bytes, mut looked_at, mut unread) = (0, 0, 0, false);
+    while wanted < usize::from(redrive.batch_size) && looked_at < LOOKED_AT_MAX && read.len() < READ_MAX {
         let candidate = match merge.next() {
             Ok(Some(candidate)) => candidate,
             Ok(None) => break,
             Err(_) => return Err(Undecided::Needs(next_of_line(state, source)?)),
         };
-        looked_at.push(candidate.sequence);
+        looked_at += 1;
+        let in_memory = find_in_memory(source, &candidate);
+        if in_memory.is_none() {
+            read.push(candidate.sequence);
+        }
         // One that must be read first is taken for one that moves: at worst the next look reads more.
-        let target = match find(source, loaded, &candidate) {
+        let target = match in_memory.or_else(|| find_loaded(loaded, candidate.sequence)) {
             None => None,
             Some((head, stored)) => match named.or_else(|| origin(state, source, head)) {
                 None => {
@@ -124,23 +131,16 @@ fn choose<'a>(
         return Ok(chosen);
     }
     let number = source.object.number;
-    let messages = looked_at.into_iter().map(|sequence| locate(state, number, sequence));
+    let messages = read.into_iter().map(|sequence| locate(state, number, sequence));
     let messages = messages.collect::<Result<_, _>>()?;
     Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Verb }))
 }
 
-/// A candidate's frame, and what it says of it, as far as it is in memory.
-fn find<'a>(
-    source: &'a QueueState,
-    loaded: &'a Loaded,
-    candidate: &Candidate<'a>,
-) -> Option<(&'a Head, Stored)> {
-    let head = candidate.head.or_else(|| source.window.find(candidate.sequence));
-    let in_memory = head.and_then(|head| {
-        let (batch, _) = head.batch();
-        batch.messages().find(|stored| stored.sequence == candidate.sequence).map(|stored| (head, stored))
-    });
-    in_memory.or_else(|| find_loaded(loaded, candidate.sequence))
+/// A candidate's frame, and what it says of it, if it is in memory.
+fn find_in_memory<'a>(source: &'a QueueState, candidate: &Candidate<'a>) -> Option<(&'a Head, Stored)> {
+    let head = candidate.head.or_else(|| source.window.find(candidate.sequence))?;
+    let (batch, _) = head.batch();
+    batch.messages().find(|stored| stored.sequence == candidate.sequence).map(|stored| (head, stored))
 }
 
 /// The queue that dead-lettered a frame's messages, if it is still there.

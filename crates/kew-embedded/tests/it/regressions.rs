@@ -222,3 +222,38 @@ fn a_redrive_at_its_limit_tells_of_an_unread_message_without_origin() {
     let expected = Redriven { moved: 2, without_origin: 1, left: 1 };
     assert_eq!(wait(world.store.redrive(dead, redrive)), Ok(expected));
 }
+
+#[test]
+fn what_a_pull_takes_stays_until_it_is_read_though_its_lease_is_over_at_once() {
+    // Given a message on disk whose last attempt ends as soon as it begins, and a pull of it whose asker is slow
+    let world = World::new(512 << 10);
+    let filler = world.queue("filler");
+    let twice = PullSettings { max_retries: 1, ..PullSettings::default() };
+    let queue = world.queue_with("queue", twice, None);
+    world.push(queue, &[(10, 0)]);
+    let retries = vec![Retry { lease: world.pull(queue, 1).unwrap()[0], delay: None }];
+    wait(world.store.settle(queue, Settlement { acks: Vec::new(), retries })).unwrap();
+    let pull = Pull { batch_size: Some(1), visibility_timeout: Some(Milliseconds(0)) };
+    let mut pulled = world.store.pull(queue, pull);
+    world.store.inspect().hold();
+    assert!(pulled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    world.store.inspect().release();
+
+    // When the message has left its queue, and the log has gone on with checkpoints
+    assert_eq!(wait(world.store.backlog(queue)).unwrap().count, 0);
+    let turn_over = |world: &World| {
+        world.fill(filler);
+        for _ in 0..30 {
+            world.push(filler, &[(3_000, 0)]);
+            world.ack(filler, world.pull(filler, 100).unwrap());
+        }
+    };
+    turn_over(&world);
+
+    // Then the answer still has it, and its segment is free after that
+    let first = "log/0000000000000001.seg".to_owned();
+    assert!(world.disk.file_names().contains(&first));
+    assert_eq!(wait(pulled).unwrap().messages.len(), 1);
+    turn_over(&world);
+    assert!(!world.disk.file_names().contains(&first));
+}
