@@ -1,4 +1,5 @@
-//! Accounts, tokens, queues and event subscriptions by their names: the writer's own copy and the published one that requests read.
+//! Accounts, tokens, queues and event subscriptions by their names: the writer's own copy and the published one that
+//! requests read.
 //!
 //! Both are the same structure fed with the same changes: the writer's when a record is applied, the published one
 //! when that record is durable. So what a request sees there has happened for good (contract B2 of `kew_model`).

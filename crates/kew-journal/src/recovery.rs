@@ -2,9 +2,9 @@
 //!
 //! The order is: a look whether the folder is ours, lock, identity, newest checkpoint, inventory of the log folder,
 //! the chain of segments from the newest Start frame back to the checkpoint, every frame of it, and the judgement on
-//! the last segment ([`tail`]): torn tail or damage. Frames that cannot be proven durable are copied to a new segment and synced
-//! before anything is served; an old segment is never written again (J10). Every step may be cut short any number
-//! of times: until the new segment has its name, the old state is what the next open finds. Rules in
+//! the last segment ([`tail`]): torn tail or damage. Frames that cannot be proven durable are copied to a new segment
+//! and synced before anything is served; an old segment is never written again (J10). Every step may be cut short any
+//! number of times: until the new segment has its name, the old state is what the next open finds. Rules in
 //! docs/format-journal.md §8.
 
 mod chain;

@@ -1,8 +1,9 @@
 //! What time brings, in its order: retention periods and leases that end, and the burials that follow from them.
 //!
 //! Within a queue everything is done in the order of time, and at one time a message is too old before its lease ends.
-//! Queues do not wait for each other, but those that share their dead letters: these arrive in the order of time. A look at a queue's oldest messages waits for its exhausted messages to leave, for
-//! they did so at the moment of their exhaustion.
+//! Queues do not wait for each other, but those that share their dead letters: these arrive in the order of time. A
+//! look at a queue's oldest messages waits for its exhausted messages to leave, for they did so at the moment of their
+//! exhaustion.
 
 use kew_journal::FrameBuffer;
 use kew_model::{QueueId, QueueNumber, Timestamp};
