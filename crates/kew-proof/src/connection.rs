@@ -20,6 +20,8 @@ pub struct Answer {
     pub status: u16,
     /// The envelope.
     pub body: Value,
+    /// Whether it says that the request had been carried out before, under the same idempotency key.
+    pub is_repeat: bool,
 }
 
 impl Answer {
@@ -55,8 +57,23 @@ impl Connection {
     /// When the whole answer did not come; then nobody knows whether the request happened. [`ErrorKind::InvalidData`]
     /// when what came is no answer of this API.
     pub fn post(&mut self, path: &str, token: &str, body: &str) -> io::Result<Answer> {
+        self.post_once(path, token, None, body)
+    }
+
+    /// The same under an idempotency key, if there is one.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub fn post_once(
+        &mut self,
+        path: &str,
+        token: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> io::Result<Answer> {
+        let key = key.map(|key| format!("Idempotency-Key: {key}\r\n")).unwrap_or_default();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n{key}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
@@ -64,7 +81,7 @@ impl Connection {
         let status = self.line()?;
         let status = status.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
         let status = status.ok_or(ErrorKind::InvalidData)?;
-        let mut length = None;
+        let (mut length, mut is_repeat) = (None, false);
         loop {
             let line = self.line()?;
             if line.is_empty() {
@@ -74,12 +91,13 @@ impl Connection {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().ok();
             }
+            is_repeat |= name.eq_ignore_ascii_case("idempotency-replayed") && value.trim() == "true";
         }
         let length = length.filter(|length| *length <= BODY_BYTES_MAX).ok_or(ErrorKind::InvalidData)?;
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes)?;
         let body = serde_json::from_slice(&bytes).map_err(|_| ErrorKind::InvalidData)?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, is_repeat })
     }
 
     fn line(&mut self) -> io::Result<String> {

@@ -9,13 +9,13 @@ use crate::PATIENCE;
 use crate::connection::Connection;
 use crate::load::read_delivered;
 use crate::record::{Event, Record};
-use crate::site::Site;
+use crate::site::{Queues, Site};
 use crate::stopwatch::Stopwatch;
 
 /// How long the drain's own leases last: longer than it takes to ack them.
 const VISIBILITY: Duration = Duration::from_secs(60);
 
-/// Pulls and acks until both queues count no message any more, leased and delayed ones included.
+/// Pulls and acks until all queues count no message any more, leased and delayed ones included.
 ///
 /// # Panics
 /// When a request fails, or the queues are not empty after [`PATIENCE`].
@@ -25,8 +25,9 @@ pub fn drain(site: &Site, watch: Stopwatch) -> Record {
     let start = watch.elapsed();
     loop {
         let mut left = 0;
-        // A message may go from `work` to `dead` meanwhile, so this is the order to look in.
-        for queue in [&site.queues.work, &site.queues.dead] {
+        // A message may go from a queue to its dead-letter queue meanwhile, so this is the order to look in.
+        let Queues { work, dead, once, failed, purged } = &site.queues;
+        for queue in [work, dead, once, failed, purged] {
             left += drain_once(site, watch, &mut connection, queue, &mut record);
         }
         if left == 0 {
@@ -61,11 +62,16 @@ fn drain_once(
     let count = delivered.len() as u64;
     let leases: Vec<_> = delivered.iter().map(|one| one.lease.clone()).collect();
     let queue = queue.to_owned();
-    record.events.push(Event::Pull { queue, span, visibility_timeout: VISIBILITY, delivered });
+    record.events.push(Event::Pull { queue: queue.clone(), span, visibility_timeout: VISIBILITY, delivered });
     let acks: Vec<_> = leases.iter().map(|lease| format!(r#"{{"lease_id":"{lease}"}}"#)).collect();
     let (span, result) = ask("/ack", &format!(r#"{{"acks":[{}]}}"#, acks.join(",")));
     assert_eq!(result["ackCount"].as_u64(), Some(count), "{result}");
-    let acked = leases.into_iter().map(|lease| Event::Ack { lease, span, learned: Learned::Ok });
+    let acked = leases.into_iter().map(|lease| Event::Ack {
+        queue: queue.clone(),
+        lease,
+        span,
+        learned: Learned::Ok,
+    });
     record.events.extend(acked);
     backlog - count
 }

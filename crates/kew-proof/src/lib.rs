@@ -5,9 +5,9 @@
 //! queue is for [`kew_testkit::history`] to judge; in which order the program synced and answered is for [`trace`].
 //!
 //! * [`Site`] is a folder and an address that outlive the processes which serve them; [`Kew`] is one such process.
-//! * [`load`] is nine clients that push, pull, ack, retry and let leases end.
+//! * [`load`] is thirteen clients that push, pull, ack, retry, extend, purge, redrive and let leases end.
 //! * [`Vitals`] are the memory and the connections of such a process, which no request may blow up.
-//! * [`Record`] is what they saw, and [`drain`] takes out of the queues whatever is left.
+//! * [`Record`] is what they saw; [`identity`] and [`moves`] judge what a history leaves out; [`drain`] takes out of the queues whatever is left.
 //!
 //! Nothing here sleeps: threads wait for answers and for each other, and every wait ends by itself, in failure, after
 //! [`PATIENCE`].
@@ -16,8 +16,10 @@ mod binary;
 mod connection;
 mod drain;
 mod gate;
+pub mod identity;
 mod kew;
 pub mod load;
+pub mod moves;
 mod record;
 mod site;
 mod stopwatch;
@@ -32,7 +34,7 @@ pub use connection::{Answer, Connection};
 pub use drain::drain;
 pub use gate::Gate;
 pub use kew::Kew;
-pub use record::{Event, Record};
+pub use record::{Event, Message, Record};
 pub use site::{Queues, Site};
 pub use stopwatch::Stopwatch;
 pub use tally::Tally;

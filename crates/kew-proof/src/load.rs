@@ -1,11 +1,13 @@
-//! Clients that use the queues in every way at once: five producers, three consumers of `work` and one of `dead`.
+//! Clients that use the queues in every way at once: five producers, three consumers of `work` and one of `dead`, two
+//! clients of `once` and two of `purged`.
 //!
 //! Producers push single messages and batches, some of them delayed. Consumers ack most of what they get, give some back,
-//! forget some until the lease ends, and keep some leases to ack them much later, also after a restart. What each
+//! forget some until the lease ends, extend some leases, and keep some to ack them much later, also after a restart. What each
 //! does is drawn from the run's seed; how their steps interleave is not, and cannot be repeated.
 
 mod client;
 mod consumer;
+mod hands;
 mod producer;
 
 use std::thread;
@@ -25,8 +27,12 @@ pub(crate) use consumer::read_delivered;
 const PRODUCERS: u64 = 5;
 /// How many consumers pull from `work`.
 const CONSUMERS: u64 = 3;
+/// How many clients push to `once`, pull from there, and send its dead letters back.
+const MOVERS: u64 = 2;
+/// How many clients push to `purged`, pull from there, and purge it.
+const PURGERS: u64 = 2;
 /// How many clients there are in all.
-pub const CLIENTS: u64 = PRODUCERS + CONSUMERS + 1;
+pub const CLIENTS: u64 = PRODUCERS + CONSUMERS + MOVERS + PURGERS + 1;
 
 /// What a run consists of.
 #[derive(Debug, Clone, Copy)]
@@ -69,10 +75,15 @@ impl Load<'_> {
     fn live(self, number: u64) -> Result<Vec<crate::Event>, Wrong> {
         let random = StdRng::seed_from_u64(self.seed.wrapping_add(number));
         let client = Client::new(self, random);
+        let name = format!("r{}p{number}n", self.run);
         let lived = if number < PRODUCERS {
-            producer::produce(client, &format!("r{}p{number}n", self.run))
+            producer::produce(client, &name)
         } else if number < PRODUCERS + CONSUMERS {
             consumer::consume(client, Habits::WORK, &self.site.queues.work)
+        } else if number < PRODUCERS + CONSUMERS + MOVERS {
+            hands::fail_and_redrive(client, &name)
+        } else if number < PRODUCERS + CONSUMERS + MOVERS + PURGERS {
+            hands::push_and_purge(client, &name)
         } else {
             consumer::consume(client, Habits::DEAD, &self.site.queues.dead)
         };

@@ -1,7 +1,8 @@
 //! A store's folder and its server's address, which outlive every process that serves them.
 //!
-//! There are two queues. `work` gives a message three deliveries (`max_retries` 2) and then moves it to `dead`, whose own
-//! consumer may fail a hundred times, so that nothing is ever dropped for want of attempts.
+//! There are five queues. `work` gives a message three deliveries (`max_retries` 2) and then moves it to `dead`. `once` gives a
+//! message one delivery and then moves it to `failed`, from where it is sent back; `purged` is purged. The consumers of `dead`,
+//! `failed` and `purged` may fail a hundred times, so that nothing is ever dropped for want of attempts.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::net::TcpListener;
@@ -17,7 +18,7 @@ use crate::kew::Kew;
 
 /// Deliveries that may fail before a message of `work` becomes a dead letter, without the first.
 const MAX_RETRIES: u16 = 2;
-/// The same of `dead`: the most that the API allows.
+/// The same of queues that drop nothing: the most that the API allows.
 const MAX_RETRIES_DEAD: u16 = 100;
 /// Any account is as good as another to `kew dev`.
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -34,6 +35,12 @@ pub struct Queues {
     pub work: String,
     /// Of `dead`.
     pub dead: String,
+    /// Of `once`.
+    pub once: String,
+    /// Of `failed`.
+    pub failed: String,
+    /// Of `purged`.
+    pub purged: String,
 }
 
 /// Where a server lives.
@@ -51,7 +58,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes a store with its two queues in an empty folder, and serves it.
+    /// Makes a store with its queues in an empty folder, and serves it.
     ///
     /// # Panics
     /// When the program cannot be built or started, or refuses a queue.
@@ -70,6 +77,9 @@ impl Site {
         site.token = token.expect("a token").to_owned();
         site.queues.dead = site.create_queue("dead", MAX_RETRIES_DEAD, None);
         site.queues.work = site.create_queue("work", MAX_RETRIES, Some("dead"));
+        site.queues.failed = site.create_queue("failed", MAX_RETRIES_DEAD, None);
+        site.queues.once = site.create_queue("once", 0, Some("failed"));
+        site.queues.purged = site.create_queue("purged", MAX_RETRIES_DEAD, None);
         (site, kew)
     }
 
@@ -101,13 +111,24 @@ impl Site {
         format!("/client/v4/accounts/{ACCOUNT}/queues/{queue}/messages{verb}")
     }
 
-    /// A history that knows how the queues deliver.
+    /// The path of the call that sends a queue's dead letters back.
+    pub fn redrive(&self, queue: &str) -> String {
+        format!("/kew/v1/accounts/{ACCOUNT}/queues/{queue}/redrive")
+    }
+
+    /// The path of the call that deletes all of a queue's messages.
+    pub fn purge(&self, queue: &str) -> String {
+        format!("/client/v4/accounts/{ACCOUNT}/queues/{queue}/purge")
+    }
+
+    /// A history that knows how `work`, `dead` and `purged` deliver.
     pub fn history(&self) -> History {
         let mut history = History::new();
         let dead_letter_queue = Some(self.queues.dead.clone());
         history.describe_queue(&self.queues.work, QueueRules { max_retries: MAX_RETRIES, dead_letter_queue });
         let rules = QueueRules { max_retries: MAX_RETRIES_DEAD, dead_letter_queue: None };
-        history.describe_queue(&self.queues.dead, rules);
+        history.describe_queue(&self.queues.dead, rules.clone());
+        history.describe_queue(&self.queues.purged, rules);
         history
     }
 

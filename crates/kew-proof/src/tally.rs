@@ -16,7 +16,7 @@ pub struct Tally {
     pub messages_unknown: u64,
     /// Messages of unanswered pushes that were delivered nevertheless.
     pub messages_unknown_delivered: u64,
-    /// Deliveries.
+    /// Deliveries; of those to a message that was sent back, only the last round.
     pub deliveries: u64,
     /// Those that were not a message's first from its queue, by what explains them: a retry.
     pub again_after_retry: u64,
@@ -32,6 +32,18 @@ pub struct Tally {
     pub acks_answered: u64,
     /// Acks and retries without an answer.
     pub settles_unknown: u64,
+    /// Leases that were answered as extended.
+    pub extensions: u64,
+    /// Purges that were answered.
+    pub purges: u64,
+    /// Dead letters that were sent back, as the answers tell.
+    pub redriven: u64,
+    /// Answered pushes that were repeated.
+    pub repeats: u64,
+    /// Pushes whose answer was lost and which were repeated: those that had happened.
+    pub lost_and_done: u64,
+    /// Those that had not.
+    pub lost_and_not_done: u64,
 }
 
 impl Tally {
@@ -63,7 +75,17 @@ impl Tally {
                     tally.settles_unknown += 1;
                 }
                 Event::Ack { learned: Learned::Unknown, .. } => tally.settles_unknown += 1,
-                Event::Push { .. } | Event::Ack { .. } | Event::Retry { .. } => {}
+                Event::Extend { learned: Learned::Ok, .. } => tally.extensions += 1,
+                Event::Purge { learned: Learned::Ok, .. } => tally.purges += 1,
+                Event::Redrive { moved, .. } => tally.redriven += moved,
+                Event::Repeat { before: Learned::Ok, .. } => tally.repeats += 1,
+                Event::Repeat { is_repeat: true, .. } => tally.lost_and_done += 1,
+                Event::Repeat { .. } => tally.lost_and_not_done += 1,
+                Event::Push { .. }
+                | Event::Ack { .. }
+                | Event::Retry { .. }
+                | Event::Extend { .. }
+                | Event::Purge { .. } => {}
             }
         }
         let dead_letters: HashSet<_> = leases.keys().filter(|(queue, ..)| *queue == dead).collect();
@@ -95,7 +117,8 @@ impl fmt::Display for Tally {
             f,
             "messages: {} answered, {} unknown ({} of them delivered); deliveries: {}, again: {} after a retry, {} after a \
              lease's end, {} after an answer nobody saw; dead letters: {}; acks answered: {}; without answer: {} pulls, {} \
-             acks and retries",
+             acks and retries; leases extended: {}; purges: {}; redriven: {}; pushes repeated: {} after an answer, {} lost \
+             ones that had happened and {} that had not",
             self.messages_answered,
             self.messages_unknown,
             self.messages_unknown_delivered,
@@ -106,7 +129,13 @@ impl fmt::Display for Tally {
             self.dead_letters,
             self.acks_answered,
             self.pulls_lost,
-            self.settles_unknown
+            self.settles_unknown,
+            self.extensions,
+            self.purges,
+            self.redriven,
+            self.repeats,
+            self.lost_and_done,
+            self.lost_and_not_done
         )
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Wrong(pub(crate) String);
 pub(crate) enum Outcome {
     /// It was answered with 200 and this result.
     Answered(Value),
+    /// It was answered with 200, and that it had been carried out before.
+    Repeated,
     /// It was answered that nothing happened.
     Refused,
     /// It may have happened.
@@ -34,7 +36,7 @@ impl Outcome {
     /// What the judge is told of the whole request.
     pub(crate) fn learned(&self) -> Learned {
         match self {
-            Self::Answered(_) => Learned::Ok,
+            Self::Answered(_) | Self::Repeated => Learned::Ok,
             Self::Refused => Learned::Failed,
             Self::Unknown => Learned::Unknown,
         }
@@ -69,14 +71,23 @@ impl<'a> Client<'a> {
 
     /// Sends a request about a queue's messages, to the server of the last [`Client::has_server`].
     pub(crate) fn ask(&mut self, queue: &str, verb: &str, body: &str) -> Result<(Span, Outcome), Wrong> {
-        let path = self.load.site.messages(queue, verb);
+        self.send(&self.load.site.messages(queue, verb), None, body)
+    }
+
+    /// The same by the path of any call, and under an idempotency key if there is one.
+    pub(crate) fn send(
+        &mut self,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> Result<(Span, Outcome), Wrong> {
         let invoked = self.load.watch.elapsed();
         let Some(connection) = &mut self.connection else {
             // The server of an earlier request in the same round has gone; this one was not sent.
             return Ok((Span { invoked, answered: invoked }, Outcome::Refused));
         };
-        let outcome = match connection.post(&path, &self.load.site.token, body) {
-            Ok(answer) => self.judge(verb, answer)?,
+        let outcome = match connection.post_once(path, &self.load.site.token, key, body) {
+            Ok(answer) => self.judge(path, answer)?,
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 return Err(Wrong(format!("{path} was answered with what is no answer")));
             }
@@ -92,9 +103,12 @@ impl<'a> Client<'a> {
         Ok((Span { invoked, answered: self.load.watch.elapsed() }, outcome))
     }
 
-    fn judge(&mut self, verb: &str, mut answer: Answer) -> Result<Outcome, Wrong> {
-        let wrong = |answer: &Answer| Err(Wrong(format!("{verb} got {}: {}", answer.status, answer.body)));
+    fn judge(&mut self, path: &str, mut answer: Answer) -> Result<Outcome, Wrong> {
+        let wrong = |answer: &Answer| Err(Wrong(format!("{path} got {}: {}", answer.status, answer.body)));
         if answer.status == 200 && answer.body["success"] == true {
+            if answer.is_repeat {
+                return Ok(Outcome::Repeated);
+            }
             return Ok(Outcome::Answered(answer.body["result"].take()));
         }
         if answer.status != 503 || answer.body["success"] != false {

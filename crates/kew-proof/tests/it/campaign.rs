@@ -3,7 +3,7 @@
 use std::io::{Write, stderr};
 
 use kew_proof::load::Load;
-use kew_proof::{Gate, Kew, Record, Site, Stopwatch, Tally, drain};
+use kew_proof::{Gate, Kew, Queues, Record, Site, Stopwatch, Tally, drain, identity, moves};
 use kew_testkit::history::Violation;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -81,17 +81,22 @@ pub(crate) fn run(site: &Site, mut kew: Kew, plan: Plan, watch: Stopwatch) -> Ou
     Outcome { pushes_answered: gate.pushes_answered(), requests_cut: gate.requests_cut(), record, kew }
 }
 
-/// What is wrong with a record of a drained site.
+/// What is wrong with a record of a drained site, by the rules of a history. Queues whose messages are sent back are judged by
+/// [`moves`].
 pub(crate) fn violations(site: &Site, record: &Record) -> Vec<Violation> {
     let mut history = site.history();
-    record.write_to(&mut history, &site.queues.work);
+    let Queues { work, dead, purged, .. } = &site.queues;
+    record.of_queues(&[work, dead, purged]).write_to(&mut history);
     history.check()
 }
 
 /// Asserts that clients have seen a durable queue.
 pub(crate) fn assert_durable(site: &Site, record: &Record) {
-    let violations = violations(site, record);
-    let some: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
+    let mut violations: Vec<_> = violations(site, record).iter().map(ToString::to_string).collect();
+    violations.extend(identity::violations(record));
+    let Queues { once, failed, .. } = &site.queues;
+    violations.extend(moves::violations(&record.of_queues(&[once, failed]), once));
+    let some: Vec<_> = violations.iter().take(10).collect();
     assert!(some.is_empty(), "{} violations, such as {some:#?}", violations.len());
 }
 

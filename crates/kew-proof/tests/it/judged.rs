@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use kew_proof::load::Load;
-use kew_proof::{Event, Gate, Record, Site, Stopwatch, drain};
-use kew_testkit::history::{Delivered, Learned, Rule, Span};
+use kew_proof::{Event, Gate, Message, Record, Site, Stopwatch, drain};
+use kew_testkit::history::{Learned, Rule, Span};
 
 use crate::campaign::{Plan, assert_durable, run, seed, violations};
 
@@ -16,10 +16,11 @@ fn rules(site: &Site, record: &Record) -> Vec<Rule> {
     rules
 }
 
-/// A delivery that was acked, and the ack's time.
-fn acked(record: &Record) -> (Delivered, Span) {
+/// A delivery from a queue that was acked, and the ack's time.
+fn acked(record: &Record, queue: &str) -> (Message, Span) {
+    let record = record.of_queues(&[queue]);
     let mut acks = record.events.iter().filter_map(|event| match event {
-        Event::Ack { lease, span, learned: Learned::Ok } => Some((lease, *span)),
+        Event::Ack { lease, span, learned: Learned::Ok, .. } => Some((lease, *span)),
         _ => None,
     });
     let find = |lease: &str| {
@@ -49,7 +50,7 @@ fn without(record: &Record, key: &str) -> Record {
 }
 
 /// The record with one more delivery of a message.
-fn with(record: &Record, site: &Site, span: Span, again: Delivered) -> Record {
+fn with(record: &Record, site: &Site, span: Span, again: Message) -> Record {
     let mut spoilt = record.clone();
     let queue = site.queues.work.clone();
     let visibility_timeout = Duration::from_secs(1);
@@ -68,17 +69,19 @@ fn a_true_record_that_is_spoilt_is_no_longer_believed() {
     assert_durable(&site, &record);
     // When an answered push is lost from it, then that is noticed.
     let answered = record.events.iter().find_map(|event| match event {
-        Event::Push { key, learned: Learned::Ok, .. } => Some(key.clone()),
+        Event::Push { queue, key, learned: Learned::Ok, .. } if *queue == site.queues.work => {
+            Some(key.clone())
+        }
         _ => None,
     });
     assert_eq!(rules(&site, &without(&record, &answered.unwrap())), [Rule::C1]);
     // When an acked message comes once more, counted and under a new lease, then that is noticed.
-    let (message, ack) = acked(&record);
+    let (message, ack) = acked(&record, &site.queues.work);
     let late = Span {
         invoked: ack.answered + Duration::from_secs(3_600),
         answered: ack.answered * 2 + Duration::from_secs(3_600),
     };
-    let again = Delivered { attempts: message.attempts + 1, lease: "another".to_owned(), ..message.clone() };
+    let again = Message { attempts: message.attempts + 1, lease: "another".to_owned(), ..message.clone() };
     assert!(rules(&site, &with(&record, &site, late, again)).contains(&Rule::C3));
     // When it comes under the lease that it had, uncounted, then that is noticed as well.
     let found = rules(&site, &with(&record, &site, late, message));
