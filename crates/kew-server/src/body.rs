@@ -50,13 +50,22 @@ impl RequestBody {
             Some(Ok(size)) if size <= BODY_BYTES_MAX => size,
             Some(_) => return Err(self.too_large(declared)),
         };
-        let permit = room.acquire_many(size).await.ok();
-        let Some(first) = self.next().await? else { return Ok((Bytes::new(), permit)) };
+        let mut permit = room.acquire_many(size).await.ok();
+        let bytes = self.collect(declared).await?;
+        // What a body in chunks did not need is there for others.
+        drop(permit.as_mut().and_then(|permit| permit.split((size as usize).saturating_sub(bytes.len()))));
+        Ok((bytes, permit))
+    }
+
+    /// Reads all of a body of this size, if that is known.
+    async fn collect(&mut self, declared: Option<u64>) -> Result<Bytes, Fault> {
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
         // Nearly always the whole body comes at once, and then it is not copied.
         if self.is_at_end() {
-            return Ok((first, permit));
+            return Ok(first);
         }
-        let mut all = BytesMut::with_capacity(declared.map_or(2 * first.len(), |_| size as usize));
+        let known = declared.and_then(|size| usize::try_from(size).ok());
+        let mut all = BytesMut::with_capacity(known.unwrap_or(2 * first.len()));
         all.extend_from_slice(&first);
         while let Some(part) = self.next().await? {
             if all.len() + part.len() > BODY_BYTES_MAX as usize {
@@ -64,7 +73,7 @@ impl RequestBody {
             }
             all.extend_from_slice(&part);
         }
-        Ok((all.freeze(), permit))
+        Ok(all.freeze())
     }
 
     /// Takes what is still to come of a request that was refused before its body was read, within the same bounds, so

@@ -4,6 +4,7 @@
 //! timer of its own, and no deadline is missed. A request that runs out of time is answered as such; a connection that
 //! does, without a request in hand, is closed.
 
+mod head;
 mod stream;
 mod watch;
 
@@ -37,8 +38,9 @@ pub(crate) enum Stage {
     Ending,
 }
 
-/// The most bytes of a request's headers.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of a request's headers, and of what is read at once. Who has not yet shown a token may hold this much on
+/// each connection, so it is small; what clients send takes less than 2 KiB.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
 

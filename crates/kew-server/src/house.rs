@@ -88,8 +88,7 @@ impl House {
             Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
         };
         if head.headers.contains_key(TRANSFER_ENCODING) {
-            // Had the request a content-length, too, hyper would have dropped it: whoever stands before this server
-            // may then believe that the request ended elsewhere. So nothing after it is taken for a request.
+            // Chunks are not followed by who watches the heads, so nothing after them is taken for a request.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let bytes_out = answer.body().size_hint().lower();

@@ -1,10 +1,10 @@
 //! The bytes of a connection, watched.
 //!
-//! Three things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
+//! Four things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
 //! for deadlines. What hyper writes by itself because the bytes were no HTTP (a bare 400, 414 or 431) is put into
 //! the envelope: it is told from an answer of ours by when it comes, namely while no request is in hand. And a
 //! connection that ends before the client has sent everything is read out for a moment, so that the answer is not
-//! lost to a reset.
+//! lost to a reset. And a head that two servers could read in two ways ([`Heads`]) is spoilt, so that hyper refuses it.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -13,15 +13,22 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::connection::head::Heads;
 use crate::connection::watch::{Phase, Watch};
 use crate::reply;
 
 /// How much a client may still send after it was answered, in bytes.
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// What hyper reads in place of the rest of a head that is not to be served: a byte that stands in none, and an end.
+const NO_HEAD: &[u8] = b"\0\r\n\r\n";
+
 pub(crate) struct Stream<S> {
     inner: S,
     watch: Arc<Watch>,
+    heads: Heads,
+    /// What is still to be read of [`NO_HEAD`], once a head is not to be served.
+    spoilt: Option<&'static [u8]>,
     /// An answer of ours in place of a bare one, as far as it is not yet written.
     replacement: Vec<u8>,
     is_shut: bool,
@@ -30,7 +37,33 @@ pub(crate) struct Stream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
-        Self { inner, watch, replacement: Vec::new(), is_shut: false, discarded_bytes: 0 }
+        Self {
+            inner,
+            watch,
+            heads: Heads::new(),
+            spoilt: None,
+            replacement: Vec::new(),
+            is_shut: false,
+            discarded_bytes: 0,
+        }
+    }
+
+    /// Watches what was read behind the first `before` bytes; spoils it from where a head is not to be served.
+    fn check(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        if let Err(kept) = self.heads.watch(&buffer.filled()[before..]) {
+            buffer.set_filled(before + kept);
+            self.spoilt = Some(NO_HEAD);
+            self.spoil(buffer);
+        }
+    }
+
+    /// Gives as much of [`NO_HEAD`] as there is room for; false when no head was spoilt.
+    fn spoil(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let Some(rest) = &mut self.spoilt else { return false };
+        let (now, later) = rest.split_at(rest.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        *rest = later;
+        true
     }
 
     /// Takes what hyper says by itself and keeps what we say instead; false when it is an answer of ours.
@@ -82,8 +115,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.spoil(buffer) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        self.check(buffer, before);
         if self.watch.phase() == Phase::Idle && buffer.filled().len() > before {
             self.watch.enter(Phase::Headers);
         }
