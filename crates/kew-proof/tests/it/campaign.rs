@@ -90,14 +90,20 @@ pub(crate) fn violations(site: &Site, record: &Record) -> Vec<Violation> {
     history.check()
 }
 
-/// Asserts that clients have seen a durable queue.
-pub(crate) fn assert_durable(site: &Site, record: &Record) {
+/// Everything that is wrong with a record of a drained site, in words.
+pub(crate) fn wrongs(site: &Site, record: &Record) -> Vec<String> {
     let mut violations: Vec<_> = violations(site, record).iter().map(ToString::to_string).collect();
     violations.extend(identity::violations(record));
     let Queues { once, failed, .. } = &site.queues;
     violations.extend(moves::violations(&record.of_queues(&[once, failed]), once));
-    let some: Vec<_> = violations.iter().take(10).collect();
-    assert!(some.is_empty(), "{} violations, such as {some:#?}", violations.len());
+    violations
+}
+
+/// Asserts that clients have seen a durable queue.
+pub(crate) fn assert_durable(site: &Site, record: &Record) {
+    let wrongs = wrongs(site, record);
+    let some: Vec<_> = wrongs.iter().take(10).collect();
+    assert!(some.is_empty(), "{} violations, such as {some:#?}", wrongs.len());
 }
 
 /// The numbers of a run.

@@ -8,7 +8,7 @@ use kew_proof::load::Load;
 use kew_proof::{Event, Gate, Message, Record, Site, Stopwatch, drain};
 use kew_testkit::history::{Learned, Rule, Span};
 
-use crate::campaign::{Plan, assert_durable, run, seed, violations};
+use crate::campaign::{Plan, assert_durable, run, seed, violations, wrongs};
 
 fn rules(site: &Site, record: &Record) -> Vec<Rule> {
     let mut rules: Vec<_> = violations(site, record).into_iter().map(|violation| violation.rule).collect();
@@ -83,6 +83,14 @@ fn a_true_record_that_is_spoilt_is_no_longer_believed() {
     };
     let again = Message { attempts: message.attempts + 1, lease: "another".to_owned(), ..message.clone() };
     assert!(rules(&site, &with(&record, &site, late, again)).contains(&Rule::C3));
+    // When one is lost that was acked in a queue whose messages are sent back, then that is noticed.
+    let (moved, _) = acked(&record, &site.queues.once);
+    let found = wrongs(&site, &without(&record, &moved.key));
+    assert!(found.iter().any(|text| text.contains("neither acked nor in a queue")), "{found:?}");
+    // When a message has another id the second time, then that is noticed.
+    let double = Message { id: "another".to_owned(), ..message.clone() };
+    let found = wrongs(&site, &with(&record, &site, late, double));
+    assert!(found.iter().any(|text| text.contains("and as another")), "{found:?}");
     // When it comes under the lease that it had, uncounted, then that is noticed as well.
     let found = rules(&site, &with(&record, &site, late, message));
     assert!(found.contains(&Rule::C8) && found.contains(&Rule::C10), "{found:?}");
