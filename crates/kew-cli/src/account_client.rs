@@ -84,10 +84,11 @@ impl AccountClient {
             QueueReference::Id(id) => self.client.get(&format!("{}/{id}", self.queues_path())),
             QueueReference::Name(name) => {
                 let path = format!("{}?name={name}", self.queues_path());
-                let found: Vec<QueueView> = self
-                    .client
-                    .get(&path)
-                    .with_context(|| format!("cannot look for the queue {name}, whose id would do"))?;
+                let found: Vec<QueueView> = self.client.get(&path).with_context(|| {
+                    format!(
+                        "cannot look for the queue {name}: give its id, or a token with the scope read, too"
+                    )
+                })?;
                 found.into_iter().next().with_context(|| {
                     format!("there is no queue {name}; kew queues list shows those there are")
                 })

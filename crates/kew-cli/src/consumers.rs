@@ -4,7 +4,7 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use kew_wire::consumers::ConsumerView;
+use kew_wire::consumers::{ConsumerSettingsView, ConsumerView};
 use kew_wire::queues::QueueView;
 use serde_json::{Map, Value, json};
 
@@ -223,8 +223,15 @@ fn consumer_of(queue: &QueueView) -> anyhow::Result<&ConsumerView> {
 }
 
 fn show(consumers: &[ConsumerView]) -> anyhow::Result<()> {
-    let mut table =
-        output::table(&["consumer id", "queue", "type", "script", "dead-letter queue", "created on"]);
+    let mut table = output::table(&[
+        "consumer id",
+        "queue",
+        "type",
+        "script",
+        "settings",
+        "dead-letter queue",
+        "created on",
+    ]);
     for consumer in consumers {
         let dead_letters = consumer.dead_letter_queue.as_str();
         table.add_row([
@@ -232,9 +239,26 @@ fn show(consumers: &[ConsumerView]) -> anyhow::Result<()> {
             &consumer.queue_name,
             &consumer.r#type,
             consumer.script.as_deref().unwrap_or("-"),
+            &settings(&consumer.settings),
             if dead_letters.is_empty() { "-" } else { dead_letters },
             &consumer.created_on,
         ]);
     }
     output::print(&table.to_string())
+}
+
+/// The settings in a few words.
+fn settings(settings: &ConsumerSettingsView) -> String {
+    match settings {
+        ConsumerSettingsView::HttpPull { batch_size, max_retries, retry_delay, visibility_timeout_ms } => {
+            format!(
+                "batches of {batch_size}, {max_retries} retries after {retry_delay}s, leases of {visibility_timeout_ms}ms"
+            )
+        }
+        ConsumerSettingsView::Worker { batch_size, max_retries, retry_delay, max_wait_time_ms, .. } => {
+            format!(
+                "batches of {batch_size} within {max_wait_time_ms}ms, {max_retries} retries after {retry_delay}s"
+            )
+        }
+    }
 }

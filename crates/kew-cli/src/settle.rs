@@ -82,7 +82,9 @@ impl Ack {
     /// # Errors
     /// When the server cannot be reached or refuses, and when a lease could not be settled.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        self.leases.settle(|lease_id, request| request.acks.push(Entry { lease_id, delay_seconds: None }))
+        let add =
+            |lease_id, request: &mut Request| request.acks.push(Entry { lease_id, delay_seconds: None });
+        self.leases.settle(add, |total| format!("{} acknowledged", output::count(total.ack_count, "message")))
     }
 }
 
@@ -93,7 +95,11 @@ impl Retry {
     /// As [`Ack::run`].
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let delay_seconds = self.delay_seconds;
-        self.leases.settle(|lease_id, request| request.retries.push(Entry { lease_id, delay_seconds }))
+        let add = |lease_id, request: &mut Request| request.retries.push(Entry { lease_id, delay_seconds });
+        self.leases.settle(add, |total| {
+            let messages = output::count(total.retry_count, "message");
+            format!("{messages} given back; whose last attempt it was goes to the dead letters, or is gone")
+        })
     }
 }
 
@@ -114,7 +120,11 @@ pub(crate) fn acknowledge(
 }
 
 impl Leases {
-    fn settle(self, add: impl Fn(String, &mut Request)) -> anyhow::Result<()> {
+    fn settle(
+        self,
+        add: impl Fn(String, &mut Request),
+        text: impl Fn(&Settled) -> String,
+    ) -> anyhow::Result<()> {
         let account = self.account.open()?;
         let path = format!("{}/messages/ack", account.queue_path(&self.queue)?);
         let mut total = Settled::default();
@@ -138,21 +148,11 @@ impl Leases {
         if self.json {
             output::print(&output::json(&total))?;
         } else {
-            output::print(&total.text())?;
+            output::print(&text(&total))?;
         }
         let done = total.ack_count + total.retry_count;
         ensure!(done == asked, "{} of {asked} could not be settled", asked - done);
         Ok(())
-    }
-}
-
-impl Settled {
-    fn text(&self) -> String {
-        if self.retry_count > 0 {
-            format!("{} given back", output::count(self.retry_count, "message"))
-        } else {
-            format!("{} acknowledged", output::count(self.ack_count, "message"))
-        }
     }
 }
 

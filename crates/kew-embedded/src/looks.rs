@@ -16,6 +16,9 @@ use crate::state::State;
 /// How long after a failed read it is tried again, unless somebody asks before.
 const READ_AGAIN: Milliseconds = Milliseconds(1_000);
 
+/// How many looks read at a time. Each brings about 1 MiB, and thousands of queues may be due at once after a long stop.
+const UNDER_WAY_MAX: usize = 16;
+
 /// Whether a verb waits (D5), when all is done that could be done by `now` without reading.
 ///
 /// A queue whose oldest message may still be too old waits for a look, or for what that look waits for.
@@ -65,7 +68,8 @@ struct Look {
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     under_way: BTreeMap<QueueNumber, Look>,
-    waiting: VecDeque<Command>,
+    /// Who waits, by the queue that the verb is about, so that the end of one look concerns few of many.
+    waiting: BTreeMap<Option<QueueNumber>, VecDeque<Command>>,
 }
 
 impl Looks {
@@ -84,10 +88,25 @@ impl Looks {
     /// What a look needs could not be read. Gives back those who waited for it, whom nobody can answer now.
     pub(crate) fn postpone(&mut self, state: &State, queue: QueueNumber, now: Timestamp) -> Vec<Command> {
         self.under_way.insert(queue, Look { wish: Wish::default(), again_at: Some(now.after(READ_AGAIN)) });
-        let waiting = core::mem::take(&mut self.waiting).into_iter();
-        let (concerned, others) = waiting.partition(|command| concerns(state, &command.verb, queue));
-        self.waiting = others;
-        VecDeque::into(concerned)
+        self.concerned(state, queue)
+    }
+
+    /// Takes out those who may wait for the look at this queue.
+    pub(crate) fn concerned(&mut self, state: &State, queue: QueueNumber) -> Vec<Command> {
+        let mut taken = Vec::new();
+        for waiting in self.waiting.values_mut() {
+            let (concerned, others) =
+                waiting.drain(..).partition(|command| concerns(state, &command.verb, queue));
+            *waiting = others;
+            taken.extend(VecDeque::into_iter(concerned));
+        }
+        self.waiting.retain(|_, waiting| !waiting.is_empty());
+        taken
+    }
+
+    /// Whether as many looks read as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.len() >= UNDER_WAY_MAX
     }
 
     /// Whether a look waits for the disk.
@@ -109,7 +128,9 @@ impl Looks {
     pub(crate) fn defer(&mut self, state: &State, command: Command) {
         self.under_way
             .retain(|queue, look| look.again_at.is_none() || !concerns(state, &command.verb, *queue));
-        self.waiting.push_back(command);
+        let queue =
+            command.verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
+        self.waiting.entry(queue).or_default().push_back(command);
     }
 
     /// Whether somebody waits though no look is under way.
@@ -117,8 +138,29 @@ impl Looks {
         self.under_way.is_empty() && !self.waiting.is_empty()
     }
 
-    /// Everybody who waits, to be decided again or to be told that nothing will be.
-    pub(crate) fn release(&mut self) -> VecDeque<Command> {
-        core::mem::take(&mut self.waiting)
+    /// Those whose wait may be over now that a look at this queue is: who waited for it, for the dead letters that it held
+    /// up, or for all of them.
+    pub(crate) fn release_after(&mut self, state: &State, looked_at: QueueNumber) -> VecDeque<Command> {
+        let mut released = VecDeque::new();
+        for queue in [Some(looked_at), burial_target(state, looked_at), None] {
+            released.extend(self.waiting.remove(&queue).into_iter().flatten());
+        }
+        released
+    }
+
+    /// Those whose own queue holds nothing that is too old by `now`; they may wait for others still.
+    pub(crate) fn release(&mut self, state: &State, now: Timestamp) -> VecDeque<Command> {
+        // What waits for exhausted messages to leave is tried again, for no look tells of their end.
+        let is_over = |queue: &QueueNumber| {
+            state.expiry(*queue).is_none_or(|at| at > now) || state.exhausted.contains(queue)
+        };
+        let over: Vec<_> =
+            self.waiting.keys().filter(|queue| queue.as_ref().is_none_or(is_over)).copied().collect();
+        over.into_iter().filter_map(|queue| self.waiting.remove(&queue)).flatten().collect()
+    }
+
+    /// Everybody who waits, when nothing will be carried out any more.
+    pub(crate) fn abandon(&mut self) -> impl Iterator<Item = Command> + use<> {
+        core::mem::take(&mut self.waiting).into_values().flatten()
     }
 }

@@ -304,7 +304,7 @@ impl QueueState {
             self.cursor = self.next;
             self.window.clear();
         } else {
-            self.cursor = self.cursor.max(self.gone.floor());
+            self.cursor = self.gone.first_left(self.cursor);
             self.window.pass(self.cursor);
         }
     }

@@ -147,7 +147,7 @@ impl Shard {
     pub(crate) fn abandon(&mut self) -> impl Iterator<Item = ReplyTo> {
         let waits = core::mem::take(&mut self.line_waits).into_values().flatten();
         let discards = core::mem::take(&mut self.message_waits).into_iter().map(|(_, command)| command);
-        let commands = waits.chain(discards).chain(self.looks.release()).chain(self.drain.abandon());
+        let commands = waits.chain(discards).chain(self.looks.abandon()).chain(self.drain.abandon());
         let answered = core::mem::take(&mut self.answers).into_iter().map(|(reply_to, _)| reply_to);
         answered.chain(commands.map(|command| command.reply_to))
     }
@@ -362,7 +362,18 @@ impl Shard {
 
     /// Goes on with the verbs whose wait for looks and burials is over.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
-        for command in self.looks.release().into_iter().chain(self.drain.release(&self.state)) {
+        let looked = self.looks.release(&self.state, now);
+        self.take_again(looked, now)
+    }
+
+    /// As [`Shard::resume`], after the look at a queue.
+    fn resume_after(&mut self, queue: QueueNumber, now: Timestamp) -> Result<(), kew_journal::Error> {
+        let looked = self.looks.release_after(&self.state, queue);
+        self.take_again(looked, now)
+    }
+
+    fn take_again(&mut self, looked: VecDeque<Command>, now: Timestamp) -> Result<(), kew_journal::Error> {
+        for command in looked.into_iter().chain(self.drain.release(&self.state)) {
             self.take(command, now)?;
         }
         Ok(())

@@ -81,7 +81,7 @@ impl Shard {
             // Verbs may wait for a look that waits for the burial.
             Purpose::Burial => {
                 let waited = self.drain.postpone(queue, now);
-                waited.into_iter().chain(self.looks.release()).collect()
+                waited.into_iter().chain(self.looks.concerned(&self.state, queue)).collect()
             }
             Purpose::Age => self.looks.postpone(&self.state, queue, now),
         };

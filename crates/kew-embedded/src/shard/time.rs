@@ -17,7 +17,8 @@ impl Shard {
     /// When time next brings something: a lease that ends, a message that may be too old, or another try.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let end = self.state.deadlines().find(|(at, number)| !self.is_held_up(*number, *at));
-        let expiry = self.state.expiries().find(|(_, number)| !self.may_not_look(*number));
+        let may_look = |(_, number): &(Timestamp, QueueNumber)| !self.may_not_look(*number);
+        let expiry = (!self.looks.is_full()).then(|| self.state.expiries().find(may_look)).flatten();
         let again = [self.drain.again_at(), self.looks.again_at()];
         [end, expiry].into_iter().flatten().map(|(at, _)| at).chain(again.into_iter().flatten()).min()
     }
@@ -43,6 +44,9 @@ impl Shard {
 
     /// The queue that is to be looked at next for messages that are too old.
     fn next_look(&self, now: Timestamp) -> Option<QueueNumber> {
+        if self.looks.is_full() {
+            return None;
+        }
         let mut due = self.state.expiries().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
         due.find(|number| self.is_look_due(*number, now))
     }
@@ -67,7 +71,8 @@ impl Shard {
 
     /// Whether the end of a lease waits for a look that cannot be taken yet.
     fn is_held_up(&self, number: QueueNumber, deadline: Timestamp) -> bool {
-        self.may_not_look(number) && self.state.expiry(number).is_some_and(|expiry| expiry <= deadline)
+        (self.looks.is_full() || self.may_not_look(number))
+            && self.state.expiry(number).is_some_and(|expiry| expiry <= deadline)
     }
 
     /// A look's frames are here.
@@ -85,7 +90,7 @@ impl Shard {
             self.looks.end(number);
         }
         self.due(now)?;
-        self.resume(now)
+        self.resume_after(number, now)
     }
 
     /// Looks how old the oldest messages of a queue are, and lets go those that are too old.

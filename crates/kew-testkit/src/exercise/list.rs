@@ -155,7 +155,7 @@ macro_rules! broker_cases {
                 a_step_moves_at_most_its_batch,
                 a_step_may_move_a_hundred,
                 a_step_moves_at_most_what_a_batch_holds,
-                a_step_looks_at_a_thousand_messages,
+                a_step_looks_behind_a_thousand_messages,
                 a_redrive_needs_no_consumer_and_no_delivery,
                 a_redrive_needs_two_queues,
                 an_empty_queue_is_redriven_to_no_effect,

@@ -7,7 +7,7 @@ use super::messages::ready;
 use super::state::{Message, State};
 
 /// How many messages one step looks at for such as have an origin to go to.
-const CANDIDATES_MAX: usize = 1_000;
+const CANDIDATES_MAX: usize = 100_000;
 
 impl State {
     /// Goes through what a pull could take now, in its order, and moves what has somewhere to go.
