@@ -62,7 +62,7 @@ impl House {
     ) -> Self {
         let request_ids = RequestIds::new(chance.as_ref());
         let room = settings.bodies_in_flight_bytes.clamp(BODY_BYTES_MAX as usize, Semaphore::MAX_PERMITS);
-        let waiting = Waiting::new(settings.waiters_max);
+        let waiting = Waiting::new(waiters_max(&settings));
         let stage = channel::Sender::new(Stage::Serving);
         let body_room = Semaphore::new(room);
         Self { broker, chance, keys, clock, stage, waiting, settings, request_ids, body_room }
@@ -112,6 +112,7 @@ impl House {
         let clock = self.clock.as_ref();
         let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;
         caller.check(route.right, matched.account)?;
+        watch.become_known();
         let (query, headers) = (head.uri.query(), &head.headers);
         let (body_bytes, body_room) = (Bytes::new(), None);
         let mut call =
@@ -120,8 +121,16 @@ impl House {
         let place = operations::place_of(&call)?;
         (call.body, call.body_room) = body.read(&self.body_room).await?;
         watch.continue_as(Phase::Work);
+        // A body may take its time, in which the caller's token, or the queue's name, may have changed.
+        call.judge_again(place)?;
         operations::carry_out(&mut call, place).await
     }
+}
+
+/// How many pulls may wait: as many as allowed, and never so many that no connection is left for those who push.
+pub(crate) fn waiters_max(settings: &Settings) -> usize {
+    let kept = (settings.connections_max / 4).max(64);
+    settings.waiters_max.min(settings.connections_max.saturating_sub(kept).max(1))
 }
 
 /// Carries work out until it ends, panics, or the connection's timer says that its time is over.

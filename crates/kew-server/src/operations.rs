@@ -111,6 +111,15 @@ impl Call<'_> {
         Err(Fault::no_queue(self.operation().not_found()))
     }
 
+    /// Judges the caller once more, once all of the request is there.
+    pub(crate) fn judge_again(&self, named: Named) -> Result<(), Fault> {
+        match named {
+            Named::Queue(place) => self.check_again(place),
+            _ if self.caller.is_still_known(self.house.broker.as_ref(), self.house.clock.as_ref()) => Ok(()),
+            _ => Err(Fault::new(Kind::Unauthenticated)),
+        }
+    }
+
     /// Judges the caller once more, who may have lost a right since the call began.
     fn check_again(&self, place: Place) -> Result<(), Fault> {
         if !self.caller.is_still_known(self.house.broker.as_ref(), self.house.clock.as_ref()) {

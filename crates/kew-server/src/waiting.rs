@@ -63,10 +63,13 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut lines = self.waiting.lines();
-        // Lines are shared out under this lock only: one in the table and one here means that nobody else has it.
-        if Arc::strong_count(&self.line) == 2 {
+        // Lines are shared out and given back under this lock only: one in the table and one here means that nobody else
+        // has it.
+        let line = core::mem::take(&mut self.line);
+        if Arc::strong_count(&line) == 2 {
             lines.remove(&self.queue);
         }
+        drop(line);
     }
 }
 

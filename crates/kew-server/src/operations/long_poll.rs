@@ -17,6 +17,7 @@ use kew_wire::{Fault, Kind};
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Phase, Stage};
+use crate::house::waiters_max;
 use crate::operations::Call;
 use crate::waiting::Waiter;
 
@@ -104,7 +105,7 @@ async fn end_of_wait(call: &Call<'_>, end: Instant) {
 }
 
 fn no_room(call: &Call<'_>) -> Fault {
-    let most = call.house.settings().waiters_max;
+    let most = waiters_max(call.house.settings());
     let why = format!(
         "{most} pulls wait for messages already, the most allowed; without wait_time_ms one does not wait"
     );

@@ -4,7 +4,9 @@
 //! that they go to must be its own: the one that it names, or, since nobody knows beforehand where messages came from, all
 //! of the account's when each goes back to its origin.
 
-use kew_model::{Destination, Error, Place, QueueId, Redrive};
+use std::sync::Arc;
+
+use kew_model::{Destination, Error, Place, Queue, QueueId, Redrive};
 use kew_wire::redrive::{no_destination, read_redrive, write_redriven};
 use kew_wire::{Fault, Kind};
 
@@ -36,7 +38,8 @@ pub(super) async fn redrive(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fa
 /// missing as one that never was.
 fn named(call: &Call<'_>, source: Place, text: &str) -> Result<QueueId, Fault> {
     let broker = call.house.broker.as_ref();
-    let by_id = text.parse().ok().and_then(|queue| broker.queue(Place { queue, ..source }));
-    let found = by_id.or_else(|| broker.queue_named(source.account, text));
-    found.filter(|queue| call.caller.sees(queue)).map(|queue| queue.id).ok_or_else(no_destination)
+    let is_seen = |queue: &Arc<Queue>| call.caller.sees(queue);
+    let by_id = text.parse().ok().and_then(|queue| broker.queue(Place { queue, ..source })).filter(is_seen);
+    let found = by_id.or_else(|| broker.queue_named(source.account, text).filter(is_seen));
+    found.map(|queue| queue.id).ok_or_else(no_destination)
 }

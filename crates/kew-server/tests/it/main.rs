@@ -16,6 +16,7 @@ mod faulty;
 mod idempotency;
 mod identity;
 mod kew;
+mod late_bodies;
 mod limits;
 mod log;
 mod long_poll;
