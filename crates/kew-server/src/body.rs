@@ -10,6 +10,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The most bytes of a body.
 pub(crate) const BODY_BYTES_MAX: u32 = 1024 * 1024;
 
+/// How much of a body is read, in bytes, before it needs room among all bodies. One read may add to it.
+const SMALL_BODY_BYTES: usize = 32 * 1024;
+
 /// A body that is read at most once.
 pub(crate) struct RequestBody {
     incoming: Incoming,
@@ -35,7 +38,8 @@ impl RequestBody {
         self.is_finished || self.incoming.is_end_stream()
     }
 
-    /// Reads all of it. The permit stands for its bytes in the bound on all bodies; keep it as long as them.
+    /// Reads all of it. The permit stands for its bytes in the bound on all bodies; keep it as long as them. A small body
+    /// needs none, so that it never waits behind large ones that are slow.
     pub(crate) async fn read<'a>(
         &mut self,
         room: &'a Semaphore,
@@ -50,30 +54,32 @@ impl RequestBody {
             Some(Ok(size)) if size <= BODY_BYTES_MAX => size,
             Some(_) => return Err(self.too_large(declared)),
         };
-        let mut permit = room.acquire_many(size).await.ok();
-        let bytes = self.collect(declared).await?;
-        // What a body in chunks did not need is there for others.
-        drop(permit.as_mut().and_then(|permit| permit.split((size as usize).saturating_sub(bytes.len()))));
-        Ok((bytes, permit))
-    }
-
-    /// Reads all of a body of this size, if that is known.
-    async fn collect(&mut self, declared: Option<u64>) -> Result<Bytes, Fault> {
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let Some(first) = self.next().await? else { return Ok((Bytes::new(), None)) };
         // Nearly always the whole body comes at once, and then it is not copied.
         if self.is_at_end() {
-            return Ok(first);
+            return Ok((first, None));
         }
-        let known = declared.and_then(|size| usize::try_from(size).ok());
-        let mut all = BytesMut::with_capacity(known.unwrap_or(2 * first.len()));
+        let mut all = BytesMut::with_capacity(SMALL_BODY_BYTES.min(size as usize).max(first.len()));
         all.extend_from_slice(&first);
+        drop(first);
+        while all.len() < SMALL_BODY_BYTES {
+            let Some(part) = self.next().await? else { return Ok((all.freeze(), None)) };
+            all.extend_from_slice(&part);
+        }
+        // For all of it at once: who has room needs no more of it, so nobody waits for one who waits.
+        let mut permit = room.acquire_many(size).await.ok();
+        if declared.is_some() {
+            all.reserve((size as usize).saturating_sub(all.len()));
+        }
         while let Some(part) = self.next().await? {
             if all.len() + part.len() > BODY_BYTES_MAX as usize {
                 return Err(self.too_large(declared));
             }
             all.extend_from_slice(&part);
         }
-        Ok(all.freeze())
+        // What a body in chunks did not need is there for others.
+        drop(permit.as_mut().and_then(|permit| permit.split((size as usize).saturating_sub(all.len()))));
+        Ok((all.freeze(), permit))
     }
 
     /// Takes what is still to come of a request that was refused before its body was read, within the same bounds, so

@@ -41,8 +41,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long the reader of an answer may take nothing of it. Default 30 s.
     pub write_timeout: Duration,
-    /// The most bytes of bodies held at a time, at least 1 MiB; more wait unread. A body in chunks counts as 1 MiB until it
-    /// is there. Default 24 MiB: a body that grows takes up to twice its size for a moment.
+    /// The most bytes of bodies over 32 KiB held at a time, at least 1 MiB; more of them wait, unread but for their start. A
+    /// body in chunks counts as 1 MiB until it is there. Default 16 MiB: one that grows takes twice its size for a moment.
     pub bodies_in_flight_bytes: usize,
     /// The most pulls that wait for messages at a time; more are refused. Each takes a connection, so this counts for
     /// something only below [`Settings::connections_max`]. Default 10,000.
@@ -65,7 +65,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
-            bodies_in_flight_bytes: 24 * 1024 * 1024,
+            bodies_in_flight_bytes: 16 * 1024 * 1024,
             waiters_max: 10_000,
             pull_json_encoding: BodyEncoding::default(),
             json_bodies: JsonBodies::default(),

@@ -20,6 +20,9 @@ use crate::reply;
 /// How much a client may still send after it was answered, in bytes.
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How much is read at once from somebody unknown, in bytes: less than what makes hyper enlarge its buffer.
+const UNKNOWN_READ_BYTES: usize = 8 * 1024 - 1;
+
 /// What hyper reads in place of the rest of a head that is not to be served: a byte that stands in none, and an end.
 const NO_HEAD: &[u8] = b"\0\r\n\r\n";
 
@@ -46,6 +49,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             is_shut: false,
             discarded_bytes: 0,
         }
+    }
+
+    /// Reads as much as there is, or a small piece from somebody unknown.
+    fn poll_piece(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.watch.is_known() {
+            return Pin::new(&mut self.inner).poll_read(context, buffer);
+        }
+        let room = buffer.remaining().min(UNKNOWN_READ_BYTES);
+        // Through the stack, so that no more of hyper's buffer is touched than is filled.
+        let mut scratch = [0; UNKNOWN_READ_BYTES];
+        let mut piece = ReadBuf::new(&mut scratch[..room]);
+        ready!(Pin::new(&mut self.inner).poll_read(context, &mut piece))?;
+        buffer.put_slice(piece.filled());
+        Poll::Ready(Ok(()))
     }
 
     /// Watches what was read behind the first `before` bytes; spoils it from where a head is not to be served.
@@ -119,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let read = self.poll_piece(context, buffer);
         self.check(buffer, before);
         if self.watch.phase() == Phase::Idle && buffer.filled().len() > before {
             self.watch.enter(Phase::Headers);

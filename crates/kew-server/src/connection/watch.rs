@@ -61,6 +61,7 @@ pub(crate) struct Watch {
     expired: AtomicBool,
     wait_ended: AtomicBool,
     unread: AtomicBool,
+    known: AtomicBool,
 }
 
 impl Watch {
@@ -74,6 +75,7 @@ impl Watch {
             expired: AtomicBool::new(false),
             wait_ended: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            known: AtomicBool::new(false),
         }
     }
 
@@ -145,6 +147,16 @@ impl Watch {
     /// Whether a request was answered before its body's end.
     pub(crate) fn has_unread(&self) -> bool {
         self.unread.load(Relaxed)
+    }
+
+    /// Somebody with the right to it has made a request.
+    pub(crate) fn become_known(&self) {
+        self.known.store(true, Relaxed);
+    }
+
+    /// Whether a request was ever made here by somebody with the right to it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.load(Relaxed)
     }
 
     /// When this phase ends at the latest.

@@ -323,7 +323,7 @@ async fn no_more_connections_are_served_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_wait_for_room_and_no_longer_than_a_body_may() {
+async fn large_bodies_wait_for_room_and_no_longer_than_a_body_may() {
     // Given room for one mebibyte of bodies, taken by a push that hangs
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let wait = Push::Wait(begun.clone(), go.clone());
@@ -331,13 +331,22 @@ async fn bodies_wait_for_room_and_no_longer_than_a_body_may() {
     let mut first = kew.connect(2 * 1024 * 1024).await;
     first.ask("POST", &push_path(), DEVELOPER, &format!(r#"{{"body":1}}{}"#, " ".repeat(1_048_566))).await;
     begun.notified().await;
-    // When another comes, it waits in vain
-    let mut second = kew.connect(ROOM).await;
-    let refused = second.call("POST", &push_path(), DEVELOPER, r#"{"body":1}"#).await;
+    // When another large one comes, it waits in vain
+    let large = format!(r#"{{"body":1}}{}"#, " ".repeat(100_000));
+    let mut second = kew.connect(ROOM * 2).await;
+    let refused = second.call("POST", &push_path(), DEVELOPER, &large).await;
     assert_eq!(refused.failure(), (408, 19_006));
+    // But small ones are in hand at once, whether they come in one piece or in several
+    let mut others = [kew.connect(ROOM).await, kew.connect(ROOM).await];
+    for (other, size) in others.iter_mut().zip([10, 30_000]) {
+        other.ask("POST", &push_path(), DEVELOPER, &format!("{:size$}", r#"{"body":1}"#)).await;
+        begun.notified().await;
+    }
     // And when the first is done, there is room again
+    for client in [&mut first].into_iter().chain(&mut others) {
+        go.notify_one();
+        client.answer().await.expect(200);
+    }
     go.notify_one();
-    first.answer().await.expect(200);
-    go.notify_one();
-    first.call("POST", &push_path(), DEVELOPER, r#"{"body":1}"#).await.expect(200);
+    first.call("POST", &push_path(), DEVELOPER, &large).await.expect(200);
 }

@@ -268,10 +268,11 @@ async fn no_more_wait_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_holds_no_room_for_bodies() {
-    // Given room for one body of unknown length, and a waiter that sent one
+    // Given room for one large body of unknown length, and a waiter that sent one
     let kew = start(|settings| settings.bodies_in_flight_bytes = 0).await;
     let mut waiter = kew.connect(ROOM).await;
-    let chunk = format!("{:x}\r\n{MINUTE}\r\n0\r\n\r\n", MINUTE.len());
+    let long = format!("{MINUTE:50000}");
+    let chunk = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
     let head =
         format!("POST {} HTTP/1.1\r\nhost: kew\r\n{DEVELOPER}\r\ntransfer-encoding: chunked\r\n\r\n", path());
     waiter.send(format!("{head}{chunk}")).await;
