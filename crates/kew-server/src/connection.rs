@@ -38,9 +38,11 @@ pub(crate) enum Stage {
     Ending,
 }
 
-/// The most bytes of a request's headers, and of what is read at once. Who has not yet shown a token may hold this much on
-/// each connection, so it is small; what clients send takes less than 2 KiB.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// The most bytes of a request's headers. Who has not yet shown a token may hold this much on each connection, so it is
+/// small; what clients send takes less than 2 KiB.
+const HEADER_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes that are read at once.
+const READ_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
 
@@ -58,7 +60,7 @@ where
     });
     let mut connection = pin!(
         http1::Builder::new()
-            .max_buf_size(HEADER_BYTES_MAX)
+            .max_buf_size(READ_BYTES_MAX)
             .max_header_size(HEADER_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .header_read_timeout(None)

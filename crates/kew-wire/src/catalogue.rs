@@ -92,7 +92,7 @@ use Again::{After, Never, Unsaid};
 
 catalogue! {
     ConnectionMalformed    19010 400 Unsaid, "the request is not well-formed HTTP/1.1", Chosen "spec §8.4";
-    HeadersTooLarge        19011 431 Unsaid, "the request's headers are larger than 16 KiB or more than 100", Chosen "store-study §7.3";
+    HeadersTooLarge        19011 431 Unsaid, "the request's headers are larger than 8 KiB or more than 100", Chosen "store-study §7.3";
     HeadersMalformed        6003 400 Unsaid, "Invalid request headers", Observed "spec §1.4";
     KeyFormat               6103   0 Unsaid, "Invalid format for X-Auth-Key header", Observed "spec §1.4, in the chain of 6003";
     AuthorizationFormat     6111   0 Unsaid, "Invalid format for Authorization header", Observed "spec §1.4, in the chain of 6003";

@@ -9,9 +9,11 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::siege::{Siege, Told, told};
 
 /// Bad clients at a time that send bodies.
-const CLIENTS: usize = 16;
+const CLIENTS: usize = 128;
 /// Connections of a flood: fewer than the server takes, which is 4,096.
 const FLOOD: usize = 3_000;
+/// Connections of a flood that sends as much as it may.
+const HEADS: usize = 1_500;
 const MEBIBYTE: usize = 1 << 20;
 
 fn refused(status: u16, code: u64) -> Told {
@@ -75,7 +77,7 @@ fn text_that_is_no_utf_8_is_refused() {
 }
 
 #[test]
-fn headers_without_end_are_cut_at_64_kib() {
+fn headers_without_end_are_cut_at_8_kib() {
     let siege = Siege::begin();
     let told = siege.attack(CLIENTS, siege.push_head("").as_bytes(), b"x-more: and more\r\n", 100_000);
     assert_all(&told, &refused(431, 19_011));
@@ -90,6 +92,8 @@ fn what_two_servers_could_read_in_two_ways_costs_the_connection() {
         format!("content-length: 10\r\ncontent-length: 11\r\n\r\n{body}x"),
         format!("transfer-encoding: chunked, identity\r\n\r\na\r\n{body}\r\n0\r\n\r\n"),
         format!("x: 1\r\n folded: 2\r\ncontent-length: 10\r\n\r\n{body}"),
+        format!("x: 1\ncontent-length: 10\r\n\r\n{body}"),
+        format!("content-length: 10\r\ntransfer-encoding: chunked\r\n\r\na\r\n{body}\r\n0\r\n\r\n"),
     ] {
         let request = siege.push_head(&rest);
         let told = siege.attack(CLIENTS, request.as_bytes(), b"", 0);
@@ -114,11 +118,43 @@ fn thousands_of_connections_are_held_and_let_go() {
     siege.end();
 }
 
-fn flood(siege: &Siege) -> Vec<TcpStream> {
-    // Some systems let a process open a thousand files unless it asks for more.
+#[test]
+fn huge_heads_that_do_not_end_cost_little_before_anyone_is_known() {
+    // Given clients without a token, whose first request has made the server read in large pieces
+    let mut siege = Siege::begin();
+    allow_files();
+    let path = siege.site.messages(&siege.site.queues.work, "");
+    let ahead = format!("POST {path} HTTP/1.1\r\nhost: kew\r\ncontent-length: 64000\r\n\r\n{:64000}", "");
+    let streams: Vec<_> = (0..HEADS).map(|_| siege.connect()).collect();
+    // When each leaves a head of nearly the allowed size without an end
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: kew\r\nx-long: {}", "y".repeat(7_500));
+    for mut stream in &streams {
+        stream.write_all(format!("{ahead}{head}").as_bytes()).unwrap();
+    }
+    // Then a good client is served, and they are let go
+    siege.serves();
+    for stream in &streams {
+        read_to_end(stream);
+    }
+    drop(streams);
+    siege.end();
+}
+
+/// Reads until the server hangs up.
+fn read_to_end(mut stream: &TcpStream) {
+    let mut buffer = [0; 4096];
+    while std::io::Read::read(&mut stream, &mut buffer).unwrap() > 0 {}
+}
+
+/// Some systems let a process open a thousand files unless it asks for more.
+fn allow_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+fn flood(siege: &Siege) -> Vec<TcpStream> {
+    allow_files();
     let connect = |index: usize| {
         let mut stream = siege.connect();
         if index.is_multiple_of(2) {

@@ -47,7 +47,7 @@ async fn bodies_that_are_too_large_or_too_slow_cost_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn headers_that_do_not_end_cost_the_connection_without_an_answer() {
-    for bytes in [b"P".to_vec(), push(""), push("x-slow: "), push(&format!("x-long: {}", "y".repeat(15_000)))]
+    for bytes in [b"P".to_vec(), push(""), push("x-slow: "), push(&format!("x-long: {}", "y".repeat(7_500)))]
     {
         assert_eq!(told_and_let_go(&bytes).await, None);
     }
@@ -56,7 +56,7 @@ async fn headers_that_do_not_end_cost_the_connection_without_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn headers_without_bound_cost_the_connection() {
     let many = push(&"x: y\r\n".repeat(101));
-    for bytes in [push(&format!("x-long: {}", "y".repeat(17_000))), [many.as_slice(), b"\r\n"].concat()] {
+    for bytes in [push(&format!("x-long: {}", "y".repeat(9_000))), [many.as_slice(), b"\r\n"].concat()] {
         assert_eq!(told_and_let_go(&bytes).await, Some((431, 19_011)));
     }
 }
