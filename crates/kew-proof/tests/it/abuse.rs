@@ -13,7 +13,7 @@ const CLIENTS: usize = 128;
 /// Connections of a flood: fewer than the server takes, which is 4,096.
 const FLOOD: usize = 3_000;
 /// Connections of a flood that sends as much as it may.
-const HEADS: usize = 1_500;
+const HEADS: usize = 1_000;
 const MEBIBYTE: usize = 1 << 20;
 
 fn refused(status: u16, code: u64) -> Told {
