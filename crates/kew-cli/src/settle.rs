@@ -96,10 +96,7 @@ impl Retry {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let delay_seconds = self.delay_seconds;
         let add = |lease_id, request: &mut Request| request.retries.push(Entry { lease_id, delay_seconds });
-        self.leases.settle(add, |total| {
-            let messages = output::count(total.retry_count, "message");
-            format!("{messages} given back; whose last attempt it was goes to the dead letters, or is gone")
-        })
+        self.leases.settle(add, |total| format!("{} given back", output::count(total.retry_count, "message")))
     }
 }
 

@@ -136,6 +136,7 @@ fn what_is_given_back_comes_again() {
     desk.prints(&["push", "jobs", "one", "two"]);
     let pulled = desk.prints(&["pull", "jobs", "-n", "1"]);
     assert_eq!(done(&desk.piped(&["retry", "jobs"], &pulled)), "1 message given back\n");
+    assert_eq!(done(&desk.piped(&["retry", "jobs"], "")), "0 messages given back\n");
     let again = desk.lines(&["pull", "jobs"]);
     let seen: Vec<_> = again.iter().map(|message| (&message["body"], &message["attempts"])).collect();
     assert!(seen.contains(&(&"one".into(), &2.into())), "{seen:?}");

@@ -202,6 +202,10 @@ fn a_token_that_may_not_read_is_good_with_the_id() {
     let by_id = ask(token, &["push", made["queue_id"].as_str().unwrap(), "hello"]);
     assert_eq!(crate::desk::done(&by_id), "pushed 1 message\n");
     let by_name = complaint(&ask(token, &["push", "mail", "hello"]));
-    assert!(by_name.starts_with("kew: cannot look for the queue mail, whose id would do: "), "{by_name}");
+    assert!(
+        by_name
+            .starts_with("kew: cannot look for the queue mail: give its id, or a token with the scope read"),
+        "{by_name}"
+    );
     kew.stop();
 }
