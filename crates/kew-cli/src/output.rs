@@ -17,7 +17,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     has_reader(text).map(drop)
 }
 
-/// As [`print`]; tells whether a reader was still there.
+/// As [`print()`]; tells whether a reader was still there.
 ///
 /// # Errors
 /// When standard output cannot be written to.
