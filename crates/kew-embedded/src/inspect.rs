@@ -105,6 +105,11 @@ impl Inspect<'_> {
         self.inline.with_driver(count).unwrap_or_default()
     }
 
+    /// Bytes of frames that windows hold.
+    pub fn window_bytes(self) -> usize {
+        self.inline.with_driver(|driver| driver.shard.state.window_bytes).unwrap_or_default()
+    }
+
     /// How many queues the writer has looked at so far for what time brings and who waits, those that it passed over
     /// included.
     pub fn effort(self) -> u64 {

@@ -23,8 +23,7 @@ const UNDER_WAY_MAX: usize = 16;
 ///
 /// A queue whose oldest message may still be too old waits for a look, or for what that look waits for.
 pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
-    let mut due = state.expiries().take_while(|(at, _)| *at <= now).map(|(_, queue)| queue).peekable();
-    if due.peek().is_none() {
+    if state.expiries().next().is_none_or(|(at, _)| at > now) {
         return false;
     }
     let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
@@ -36,7 +35,9 @@ pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
     {
         return true;
     }
-    let mut blocked = due.filter(|source| state.deadline(*source).is_some_and(|deadline| deadline <= now));
+    let is_due = |queue: &QueueNumber| state.expiry(*queue).is_some_and(|at| at <= now);
+    let ended = state.deadlines().take_while(|(at, _)| *at <= now).map(|(_, queue)| queue);
+    let mut blocked = ended.filter(is_due);
     match (verb.concerns_queues(), queue) {
         (true, _) => blocked.next().is_some(),
         (false, None) => false,

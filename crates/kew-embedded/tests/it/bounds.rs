@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use core::task::{Context, Waker};
 use std::sync::Arc;
 
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, Broker, Change, ConsumerKind, ContentType, Idempotency, NewConsumer, NewQueue, Peek, Place,
-    Pull, PullSettings, PushBatch, QueueSettings, Seconds, Sequence,
+    AccountId, Broker, Change, ConsumerKind, ContentType, Destination, Idempotency, NewConsumer, NewQueue,
+    Peek, Place, Pull, PullSettings, PushBatch, QueueSettings, Redrive, Seconds, Sequence,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -144,4 +145,65 @@ fn a_turn_in_which_nothing_happens_costs_the_same_for_however_many_waiters() {
     let (few, many) = (turns(10), turns(5_000));
     assert_eq!(few, many, "queues looked at in 100 quiet turns, and by a push");
     assert!(few.0 <= 100 * 10 && few.1 <= 40, "{few:?}");
+}
+
+/// What the writer looks at until a push to each of so many queues is answered, in all of which messages became too old
+/// while the store was closed.
+fn effort_after_a_long_stop(queues: usize) -> u64 {
+    let (disk, clock) = (SimDisk::new(1), Arc::new(ManualClock::default()));
+    let options = Options { reserve_bytes: Some(0), ..Options::default() };
+    let store = open(&disk, &options, &clock, 3).unwrap();
+    wait(store.create_account(Some(ACCOUNT), "test".to_owned())).unwrap();
+    let places: Vec<_> = (0..queues).map(|number| queue(&store, &format!("queue-{number}"))).collect();
+    places.iter().for_each(|place| push(&store, *place, one(0)));
+    wait(store.close()).unwrap();
+    drop(store);
+    clock.advance(Seconds(5 * 86_400));
+
+    let store = open(&disk, &options, &clock, 4).unwrap();
+    store.inspect().hold();
+    let mut pushes: Vec<_> = places.iter().map(|place| store.push(*place, one(0))).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pushes.iter_mut().all(|push| push.as_mut().poll(&mut context).is_pending()));
+    let before = store.inspect().effort();
+    store.inspect().release();
+    for push in pushes {
+        assert_eq!(wait(push).unwrap().backlog.count, 1, "what was too old is gone");
+    }
+    store.inspect().check();
+    store.inspect().effort() - before
+}
+
+#[test]
+fn queues_that_are_all_due_after_a_long_stop_cost_about_the_same_each() {
+    let (few, many) = (effort_after_a_long_stop(100), effort_after_a_long_stop(400));
+    assert!(many < 8 * few, "four times as many queues cost {many}, not about four times {few}");
+}
+
+#[test]
+fn a_redrive_keeps_no_frames_that_it_is_done_with_while_an_older_message_is_leased() {
+    // Given a queue of more than a window holds, whose first message is leased
+    let (store, _) = store(Options { window_bytes: 64 << 10, ..Options::default() });
+    let (source, target) = (queue(&store, "source"), queue(&store, "target"));
+    let consumer =
+        NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
+    wait(store.create_consumer(source, consumer)).unwrap();
+    for _ in 0..400 {
+        let mut batch = PushBatch::new();
+        batch.add(&[b'x'; 20_000], ContentType::Bytes, None).unwrap();
+        push(&store, source, batch);
+    }
+    let first = Pull { batch_size: Some(1), visibility_timeout: None };
+    assert_eq!(wait(store.pull(source, first)).unwrap().messages.len(), 1);
+
+    // When all others are redriven, a batch at a time
+    let step = Redrive { destination: Destination::Queue(target.queue), batch_size: 100 };
+    let mut most = 0;
+    while wait(store.redrive(source, step)).unwrap().moved > 0 {
+        most = most.max(store.inspect().window_bytes());
+    }
+
+    // Then no more was in memory at a time than some reads bring
+    assert_eq!(wait(store.backlog(source)).unwrap().count, 1);
+    assert!(most < 3 << 20, "{most} bytes of 8,000,000");
 }
