@@ -32,6 +32,6 @@ mod settings;
 mod waiting;
 
 pub use listen::Listener;
-pub use routes::{RouteSummary, routes};
+pub use routes::{Naming, Object, RouteSummary, routes};
 pub use server::Server;
 pub use settings::{Access, DEVELOPMENT_TOKEN, Settings};

@@ -3,9 +3,13 @@
 //! The table is all there is: what is not in it is answered with 404 and 7003/7000 (spec §2.15), what is there under
 //! another method with 405. Tests walk it, so that a new row cannot be forgotten by the matrix of rights.
 
+mod names;
+
 use hyper::Method;
 use kew_model::Scope;
 use kew_wire::{Fault, Kind};
+
+pub use names::{Naming, Object};
 
 /// What a request wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -264,6 +268,8 @@ pub struct RouteSummary {
     /// The scope that it needs: a scope's name; `consume and push` for both; `server` for the scope admin over all queues; `any` for a credential
     /// of any kind; `none`.
     pub right: &'static str,
+    /// The objects that a request names, apart from its account.
+    pub names: &'static [Naming],
 }
 
 /// Every URL that the server knows, in the order of the table.
@@ -279,6 +285,7 @@ pub fn routes() -> Vec<RouteSummary> {
             Right::Moving => Right::MOVING_NAME,
             Right::Server => "server",
         },
+        names: route.operation.names(),
     };
     ROUTES.iter().map(summary).collect()
 }

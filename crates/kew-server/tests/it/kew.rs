@@ -68,6 +68,13 @@ impl Kew {
         self.broker.create_consumer(Place { account: ACCOUNT, queue }, consumer).await.unwrap();
     }
 
+    /// Attaches a pull consumer with defaults to a queue of any account.
+    pub(crate) async fn attach_at(&self, place: Place) {
+        let kind = ConsumerKind::HttpPull(PullSettings::default());
+        let consumer = NewConsumer { kind, dead_letter_queue: None };
+        self.broker.create_consumer(place, consumer).await.unwrap();
+    }
+
     /// Makes a token of [`ACCOUNT`] and gives its header line.
     pub(crate) async fn token(&self, scopes: &[Scope], queues: QueuePattern) -> String {
         self.token_that(scopes, queues, |_| {}).await.1

@@ -31,6 +31,7 @@ mod queue_changes;
 mod queues;
 mod redrive;
 mod references;
+mod rights;
 mod settle;
 mod subscriptions;
 mod terraform;
