@@ -61,6 +61,7 @@ impl Client {
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
             .proxy(None)
+            .tls_config(target.tls()?)
             .build();
         Ok(Self {
             agent: Agent::new_with_config(config),

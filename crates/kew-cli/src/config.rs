@@ -10,10 +10,10 @@ mod layers;
 mod nearest;
 mod settings;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 pub(crate) use flags::Flags;
@@ -21,6 +21,7 @@ use layers::Layered;
 pub(crate) use settings::{JSON_BODIES, PULL_JSON_ENCODINGS};
 
 use crate::output;
+use crate::tls::TlsFiles;
 
 /// The variables of the environment that are settings of a server, sorted: for a command that does not go by them.
 pub(crate) fn variables() -> Vec<String> {
@@ -37,12 +38,18 @@ pub(crate) struct Configuration {
     pub(crate) data: PathBuf,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// The certificate to encrypt with, and its key.
+    pub(crate) tls: Option<TlsFiles>,
     /// Whether to listen on more than loopback without encryption.
     pub(crate) allow_plaintext: bool,
     /// Threads that serve requests.
     pub(crate) threads: usize,
     /// The most connections at a time.
     pub(crate) connections_max: usize,
+    /// The most connections at a time from one address.
+    pub(crate) connections_per_address_max: usize,
+    /// Proxies that are believed for whom they speak.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// The most pulls that wait for messages at a time.
     pub(crate) waiters_max: usize,
     /// Which JSON bodies are taken.
@@ -101,9 +108,12 @@ impl Written {
         Ok(Configuration {
             data: PathBuf::from(values.text("data")),
             listen: values.parse("listen")?,
+            tls: tls_files(values)?,
             allow_plaintext: values.parse("allow_plaintext")?,
             threads: values.parse("threads")?,
             connections_max: values.parse("connections_max")?,
+            connections_per_address_max: values.parse("connections_per_address_max")?,
+            trusted_proxies: settings::addresses(values.text("trusted_proxies"))?,
             waiters_max: values.parse("waiters_max")?,
             json_bodies: json_bodies(values.text("json_bodies")),
             pull_json_encoding: pull_json_encoding(values.text("pull_json_encoding")),
@@ -111,6 +121,19 @@ impl Written {
             log_level: values.parse("log_level")?,
             log_requests: values.parse("log_requests")?,
         })
+    }
+}
+
+/// The files of the certificate, when they are named: both, or none.
+fn tls_files(values: &Layered) -> anyhow::Result<Option<TlsFiles>> {
+    let (certificate, key) = (values.text("tls_certificate"), values.text("tls_key"));
+    match (certificate.is_empty(), key.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(TlsFiles { certificate: certificate.into(), key: key.into() })),
+        (true, false) => bail!("tls_key ({}): needs tls_certificate, too", values.value("tls_key").origin),
+        (false, true) => {
+            bail!("tls_certificate ({}): needs tls_key, too", values.value("tls_certificate").origin)
+        }
     }
 }
 
@@ -143,6 +166,9 @@ mod tests {
         let configuration = Written(Layered::defaults()).configuration().unwrap();
         let settings = kew_server::Settings::default();
         assert_eq!(configuration.connections_max, settings.connections_max);
+        assert_eq!(configuration.connections_per_address_max, settings.connections_per_address_max);
+        assert_eq!(configuration.trusted_proxies, settings.trusted_proxies);
+        assert!(configuration.tls.is_none() && settings.tls.is_none());
         assert_eq!(configuration.waiters_max, settings.waiters_max);
         assert_eq!(configuration.json_bodies, settings.json_bodies);
         assert_eq!(configuration.pull_json_encoding, settings.pull_json_encoding);

@@ -125,7 +125,7 @@ impl Dev {
         // Before the first answer, so that whoever has seen one finds the settings of this run.
         private_file::replace(&environment, &notice.environment())?;
         let announce = move |_| output::print(&notice.text(&environment));
-        Service { listener, settings, store, tells_stop: true }.run(announce).await
+        Service { listener, settings, tls: None, reload: None, store, tells_stop: true }.run(announce).await
     }
 
     /// The queue of the round trip: the first named, else the oldest.

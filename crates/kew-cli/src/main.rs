@@ -28,11 +28,13 @@ mod pull;
 mod push;
 mod queues;
 mod redrive;
+mod reload;
 mod serve;
 mod serving;
 mod settle;
 mod store;
 mod target;
+mod tls;
 mod token;
 
 use std::process::ExitCode;

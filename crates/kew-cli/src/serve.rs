@@ -16,6 +16,7 @@ use kew_server::{Access, Settings};
 use kew_wire::access::Credential;
 
 use crate::config::{Configuration, Flags, LogFormat, Written};
+use crate::reload::Reload;
 use crate::serving::{self, Service};
 use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
@@ -51,9 +52,11 @@ impl Serve {
             return output::print(&written.listing());
         }
         ensure!(
-            configuration.listen.ip().is_loopback() || configuration.allow_plaintext,
-            "listen: {} can be reached from other machines, and nothing would be encrypted: put a proxy that ends \
-             TLS in front and give --allow-plaintext, or listen on 127.0.0.1",
+            configuration.listen.ip().is_loopback()
+                || configuration.tls.is_some()
+                || configuration.allow_plaintext,
+            "listen: {} can be reached from other machines, and nothing would be encrypted: give --tls-certificate and \
+             --tls-key, or put a proxy that ends TLS in front and give --allow-plaintext, or listen on 127.0.0.1",
             configuration.listen
         );
         logging::start(configuration.log_format, configuration.log_level)?;
@@ -62,6 +65,9 @@ impl Serve {
 }
 
 async fn serve(configuration: Configuration) -> anyhow::Result<()> {
+    // A certificate that cannot be used leaves the disk as it was.
+    let tls = configuration.tls.as_ref().map(|files| Ok::<_, anyhow::Error>((files.open()?, files.clone())));
+    let tls = tls.transpose()?;
     let listener = serving::listen(configuration.listen).await?;
     let store = Store::open(&configuration.data, Keeper::Serve).await?;
     let start = first_start(&store).await?;
@@ -69,6 +75,9 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let settings = Settings {
         access: Access::Tokens,
         connections_max: configuration.connections_max,
+        connections_per_address_max: configuration.connections_per_address_max,
+        trusted_proxies: configuration.trusted_proxies,
+        tls: tls.as_ref().map(|(tls, _)| tls.clone()),
         waiters_max: configuration.waiters_max,
         json_bodies: configuration.json_bodies,
         pull_json_encoding: configuration.pull_json_encoding,
@@ -77,8 +86,10 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     };
     // Whoever reads a log of JSON lines from standard error must find nothing else there.
     let tells_stop = configuration.log_format == LogFormat::Text;
-    let service = Service { listener, settings, store, tells_stop };
-    service.run(move |address| announce(&start, &folder, address)).await
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let reload = Some(Reload { tls });
+    let service = Service { listener, settings, tls: configuration.tls, reload, store, tells_stop };
+    service.run(move |address| announce(&start, &folder, scheme, address)).await
 }
 
 /// Makes an account if there is none, and an admin token if no token administers the server.
@@ -119,8 +130,13 @@ async fn first_start(store: &Store) -> anyhow::Result<Start> {
     Ok(Start { account, token_file: Some(path) })
 }
 
-fn announce(start: &Start, folder: &std::path::Path, address: SocketAddr) -> anyhow::Result<()> {
-    let mut lines = vec![format!("Kew serves on http://{address}/client/v4 from {}", folder.display())];
+fn announce(
+    start: &Start,
+    folder: &std::path::Path,
+    scheme: &str,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    let mut lines = vec![format!("Kew serves on {scheme}://{address}/client/v4 from {}", folder.display())];
     if let Some(path) = &start.token_file {
         lines.push(format!("admin token  in {} (readable by its owner alone)", path.display()));
     }

@@ -9,6 +9,7 @@
 //! * The port is taken first: one that is not to be had leaves the disk as it was.
 //! * Nothing is announced before the server has answered a request.
 //! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once.
+//! * SIGHUP, where it has a meaning, interrupts nothing (`reload`).
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
 
 use core::time::Duration;
@@ -21,17 +22,21 @@ use kew_embedded::Embedded;
 use kew_model::Broker;
 use kew_server::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::connection::Connection;
 use crate::output;
+use crate::reload::Reload;
 use crate::store::Store;
+use crate::tls::TlsFiles;
 
 /// How long the server may take to answer its first request.
 const READY_WAIT: Duration = Duration::from_secs(10);
+/// How much of its answer is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 4096;
 /// Files that the process needs for other things than connections.
 const FILES_RESERVED: u64 = 128;
 
@@ -51,6 +56,10 @@ pub(crate) struct Service {
     pub(crate) listener: TcpListener,
     /// How.
     pub(crate) settings: Settings,
+    /// Where the certificate is, if the server encrypts.
+    pub(crate) tls: Option<TlsFiles>,
+    /// What SIGHUP does; without it the signal ends the process, as it does by default.
+    pub(crate) reload: Option<Reload>,
     /// What lies behind.
     pub(crate) store: Store,
     /// Whether a person is told on standard error that a signal was heard, and that it is done.
@@ -68,15 +77,16 @@ impl Service {
         announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
-        let tells_stop = self.tells_stop;
+        let (tells_stop, tls) = (self.tells_stop, self.tls.clone());
         let address = self.listener.local_addr().context("the listener has no address")?;
-        let (broker, server, listener) = self.server();
+        let (broker, server, listener, reload) = self.server();
+        reload.map(Reload::on_hangup).transpose()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(server.run(listener, async move {
             // An error means that the sender is gone, which asks for the same.
             let _ = stopped.await;
         }));
-        first_answer(address).await?;
+        first_answer(address, tls.as_ref()).await?;
         announce(address)?;
         let failure = tokio::select! {
             ended = &mut running => {
@@ -114,12 +124,12 @@ impl Service {
         Ok(())
     }
 
-    fn server(self) -> (Embedded, Server, TcpListener) {
-        let Self { mut settings, store, listener, .. } = self;
+    fn server(self) -> (Embedded, Server, TcpListener, Option<Reload>) {
+        let Self { mut settings, store, listener, reload, .. } = self;
         settings.connections_max = within_file_limit(settings.connections_max);
         let broker: Arc<dyn Broker> = Arc::new(store.broker.clone());
         let server = Server::new(broker, store.clock, store.chance, store.keys, settings);
-        (store.broker, server, listener)
+        (store.broker, server, listener, reload)
     }
 }
 
@@ -164,20 +174,34 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Asks the server for a sign of life.
-async fn first_answer(address: SocketAddr) -> anyhow::Result<()> {
+async fn first_answer(address: SocketAddr, tls: Option<&TlsFiles>) -> anyhow::Result<()> {
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
+    let address = SocketAddr::new(reachable, address.port());
     let ask = async {
-        let mut connection = Connection::open(SocketAddr::new(reachable, address.port())).await?;
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        let answer = connection.ask(request.as_bytes()).await?;
-        ensure!(answer.status == 200, "the server answers its own question with {}", answer.status);
-        Ok(())
+        match tls {
+            Some(tls) => ask_health(tls.connect(address).await?, address).await,
+            None => ask_health(TcpStream::connect(address).await?, address).await,
+        }
     };
-    tokio::time::timeout(READY_WAIT, ask).await.context("the server does not answer")?
+    let asked = tokio::time::timeout(READY_WAIT, ask).await.context("the server does not answer")?;
+    asked.context("the server does not answer its own question")
+}
+
+async fn ask_health(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    let status = String::from_utf8_lossy(answer.get(..15).unwrap_or(&answer)).into_owned();
+    ensure!(status.starts_with("HTTP/1.1 200"), "it says {status:?}");
+    Ok(())
 }
 
 /// As many connections as asked for, or as the process may open files; the soft limit is raised for them.

@@ -6,10 +6,12 @@
 use core::convert::Infallible;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use kew_wire::access::Secret;
+use ureq::tls::{self, PemItem, RootCerts, TlsConfig};
 
 use crate::dev;
 
@@ -20,6 +22,8 @@ const URL_VARIABLES: [&str; 4] =
 const TOKEN_VARIABLES: [&str; 3] = ["KEW_TOKEN", "CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"];
 /// Variables that name the account, strongest first.
 const ACCOUNT_VARIABLES: [&str; 2] = ["CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"];
+/// The variable that names the file of trusted certificates.
+const CA_VARIABLE: &str = "KEW_CA_FILE";
 /// The API's prefix, with which Cloudflare's clients write base URLs.
 const API_PREFIX: &str = "/client/v4";
 
@@ -32,6 +36,9 @@ pub(crate) struct Target {
     /// Token; else --token-file, KEW_TOKEN or CLOUDFLARE_API_TOKEN. Other users of the machine can see it here.
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file", value_parser = secret)]
     token: Option<Secret>,
+    /// File with the certificates to trust for https://, in PEM form; else KEW_CA_FILE, else the public authorities.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// File that holds the token, for example DIR/admin.token of kew serve.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -41,32 +48,53 @@ impl Target {
     /// The server's URL without a path and without a final slash.
     ///
     /// # Errors
-    /// When it is not `http://HOST[:PORT]`, with or without the API's prefix.
+    /// When it is not `http://HOST[:PORT]`, or with `https`, with or without the API's prefix.
     pub(crate) fn origin(&self) -> anyhow::Result<String> {
         let url = self.url.clone().or_else(|| first_set(&URL_VARIABLES).map(|(_, url)| url));
         let url = url.unwrap_or_else(|| format!("http://{}", dev::LISTEN_DEFAULT));
         let origin = url.trim_end_matches('/');
         let origin = origin.strip_suffix(API_PREFIX).unwrap_or(origin);
-        if origin.starts_with("https://") {
-            bail!(
-                "{url}: this command speaks plain HTTP only; use an http:// address on the server's machine"
-            );
-        }
-        let authority = origin.strip_prefix("http://").unwrap_or_default();
+        let authority =
+            origin.strip_prefix("http://").or(origin.strip_prefix("https://")).unwrap_or_default();
         ensure!(
             !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']),
-            "{url}: the server is named as http://HOST:PORT"
+            "{url}: the server is named as http://HOST:PORT or https://HOST:PORT"
         );
         Ok(origin.to_owned())
     }
 
-    /// The server's address.
+    /// How to encrypt what is sent to an `https` address.
     ///
     /// # Errors
-    /// As [`Target::origin`], and when the host cannot be resolved.
+    /// When the file of certificates cannot be read, or holds none.
+    pub(crate) fn tls(&self) -> anyhow::Result<TlsConfig> {
+        let named = first_set(&[CA_VARIABLE]).map(|(_, path)| PathBuf::from(path));
+        let Some(path) = self.ca_file.clone().or(named) else { return Ok(TlsConfig::default()) };
+        let text = std::fs::read(&path)
+            .with_context(|| format!("cannot read the certificates in {}", path.display()))?;
+        let certificates: Result<Vec<_>, _> = tls::parse_pem(&text)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            })
+            .collect();
+        let certificates = certificates.with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(!certificates.is_empty(), "{}: there is no certificate in PEM form", path.display());
+        Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
+    }
+
+    /// The server's address, for what speaks plain HTTP alone.
+    ///
+    /// # Errors
+    /// As [`Target::origin`], when the address is one of `https`, and when the host cannot be resolved.
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         let origin = self.origin()?;
-        let authority = origin.trim_start_matches("http://");
+        let Some(authority) = origin.strip_prefix("http://") else {
+            bail!(
+                "{origin}: this command speaks plain HTTP only; use an http:// address on the server's machine"
+            );
+        };
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
         let mut addresses =
@@ -124,7 +152,7 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Target {
-        Target { url: Some(url.to_owned()), token: None, token_file: None }
+        Target { url: Some(url.to_owned()), token: None, ca_file: None, token_file: None }
     }
 
     #[test]
@@ -137,8 +165,14 @@ mod tests {
     }
 
     #[test]
+    fn an_encrypted_address_is_for_commands_that_can_encrypt() {
+        assert_eq!(target("https://queue.example/client/v4").origin().unwrap(), "https://queue.example");
+        assert!(target("https://127.0.0.1:1").address().is_err());
+    }
+
+    #[test]
     fn other_urls_are_refused() {
-        for url in ["https://a", "a:1", "http://", "http://a/b", "http://user@a"] {
+        for url in ["ftp://a", "a:1", "https://", "http://", "http://a/b", "http://user@a"] {
             assert!(target(url).origin().is_err(), "{url}");
         }
     }

@@ -19,10 +19,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch as channel;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use crate::guest::Guest;
 use crate::house::House;
 use crate::settings::Settings;
+use crate::tls::Tls;
 
 use stream::Stream;
 pub(crate) use watch::{Phase, Watch};
@@ -38,6 +40,13 @@ pub(crate) enum Stage {
     Ending,
 }
 
+impl Stage {
+    /// Whether requests that begin now are served.
+    pub(crate) fn takes_requests(self) -> bool {
+        self == Self::Serving
+    }
+}
+
 /// The most bytes of a request's headers. Who has not yet shown a token may hold this much on each connection, so it is
 /// small; what clients send takes less than 2 KiB.
 const HEADER_BYTES_MAX: usize = 8 * 1024;
@@ -46,8 +55,45 @@ const READ_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
 
-/// Serves one connection until it ends, by whichever side.
-pub(crate) async fn serve<S>(stream: S, house: Arc<House>, mut stage: channel::Receiver<Stage>)
+/// Serves one connection until it ends, by whichever side; first it shakes hands, if the server encrypts.
+pub(crate) async fn serve<S>(stream: S, guest: Guest, house: Arc<House>, stage: channel::Receiver<Stage>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match house.settings().tls.clone() {
+        None => converse(stream, guest, house, stage).await,
+        // Its state is large, and connections that are not encrypted shall not pay for it.
+        Some(tls) => Box::pin(serve_encrypted(tls, stream, guest, house, stage)).await,
+    }
+}
+
+async fn serve_encrypted<S>(
+    tls: Tls,
+    stream: S,
+    guest: Guest,
+    house: Arc<House>,
+    mut stage: channel::Receiver<Stage>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shaken = {
+        let handshake = pin!(timeout(house.settings().handshake_timeout, tls.shake_hands(stream)));
+        tokio::select! {
+            biased;
+            shaken = handshake => shaken,
+            // No request is lost: none can have come.
+            _ = stage.wait_for(|stage| !stage.takes_requests()) => return,
+        }
+    };
+    match shaken {
+        Ok(Ok(stream)) => converse(stream, guest, house, stage).await,
+        Ok(Err(error)) => tracing::debug!(%error, address = %guest, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(address = %guest, "a TLS handshake took too long"),
+    }
+}
+
+/// Speaks HTTP on a connection until it ends.
+async fn converse<S>(stream: S, guest: Guest, house: Arc<House>, mut stage: channel::Receiver<Stage>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -56,7 +102,7 @@ where
     let (shared, watched) = (house.clone(), watch.clone());
     let service = service_fn(move |request| {
         let (house, watch) = (shared.clone(), watched.clone());
-        async move { Ok::<_, Infallible>(house.answer(request, &watch).await) }
+        async move { Ok::<_, Infallible>(house.answer(request, guest, &watch).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::body::{BODY_BYTES_MAX, RequestBody};
 use crate::caller::Caller;
 use crate::connection::{Phase, Stage, Watch};
+use crate::guest::Guest;
 use crate::operations::{self, Call, Success};
 use crate::reply::{self, Answer};
 use crate::request_id::{RequestId, RequestIds};
@@ -46,6 +47,7 @@ pub(crate) struct House {
 struct Told<'a> {
     id: RequestId,
     head: &'a Parts,
+    asker: Guest,
     fault: Option<&'a Fault>,
     bytes_in: u64,
     bytes_out: u64,
@@ -73,11 +75,12 @@ impl House {
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, watch: &Watch) -> Answer {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, guest: Guest, watch: &Watch) -> Answer {
         watch.enter(Phase::Body);
         let id = self.request_ids.draw();
         let started = self.settings.log_requests.then(Instant::now);
         let (head, incoming) = request.into_parts();
+        let asker = guest.asker(&head.headers, &self.settings.trusted_proxies);
         let mut body = RequestBody::new(incoming, head.headers.contains_key(EXPECT));
         let outcome = guarded(self.carry_out(&head, &mut body, watch), watch).await;
         if !body.is_at_end() && !self.is_discarded(&mut body, watch).await {
@@ -93,7 +96,7 @@ impl House {
         }
         let bytes_out = answer.body().size_hint().lower();
         let (fault, bytes_in) = (fault.as_ref(), body.bytes());
-        note(&Told { id, head: &head, fault, bytes_in, bytes_out, started });
+        note(&Told { id, head: &head, asker, fault, bytes_in, bytes_out, started });
         watch.enter(Phase::Writing);
         answer
     }
@@ -160,14 +163,14 @@ fn said(panic: &(dyn core::any::Any + Send)) -> String {
 /// Writes the log: each request when asked for, failures of the server always. Neither shows queries, headers, bodies.
 fn note(told: &Told<'_>) {
     let (status, code) = told.fault.map_or((200, 0), |fault| (fault.line().status, fault.line().code));
-    let (id, method, path) = (told.id, &told.head.method, told.head.uri.path());
+    let (id, address, method, path) = (told.id, told.asker, &told.head.method, told.head.uri.path());
     if let Some(fault) = told.fault.filter(|fault| fault.line().status >= 500) {
         let cause = fault.cause().unwrap_or("");
-        tracing::error!(request = %id, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
+        tracing::error!(request = %id, %address, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
     }
     if let Some(started) = told.started {
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let (bytes_in, bytes_out) = (told.bytes_in, told.bytes_out);
-        tracing::info!(request = %id, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
+        tracing::info!(request = %id, %address, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
     }
 }

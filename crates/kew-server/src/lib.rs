@@ -3,7 +3,8 @@
 //! What a request meets, in order:
 //!
 //! 1. the accept loop and its cap on connections ([`Server::run`], any [`Listener`]);
-//! 2. the connection: HTTP/1.1 by hyper, one timer for all deadlines, and answers in the envelope also for what is no
+//!    and those of one address (`guest`);
+//! 2. the connection: TLS if it encrypts (`tls`), HTTP/1.1 by hyper, one timer for all deadlines, and answers in the envelope also for what is no
 //!    HTTP (`connection`);
 //! 3. the table of routes: one row a URL, with the right it needs (`routes`);
 //! 4. the caller: Bearer token or legacy pair, account, queue (`caller`);
@@ -20,6 +21,7 @@ mod caller;
 mod connection;
 mod credentials;
 mod document;
+mod guest;
 mod house;
 mod listen;
 mod operations;
@@ -29,9 +31,11 @@ mod request_id;
 mod routes;
 mod server;
 mod settings;
+mod tls;
 mod waiting;
 
 pub use listen::Listener;
 pub use routes::{Naming, Object, RouteSummary, routes};
 pub use server::Server;
 pub use settings::{Access, DEVELOPMENT_TOKEN, Settings};
+pub use tls::{Tls, TlsError};

@@ -3,6 +3,7 @@
 use core::future::Future;
 use core::time::Duration;
 use std::io;
+use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,11 +14,12 @@ pub trait Listener: Send + 'static {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for the next connection. Must lose none when the future is dropped early.
+    /// Waits for the next connection, and says from which address it comes; `None` when it comes from within the
+    /// process. Must lose none when the future is dropped early.
     ///
     /// # Errors
     /// Whatever ends the listener for good; errors of a single connection are its own to get over.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
 }
 
 impl Listener for TcpListener {
@@ -25,15 +27,15 @@ impl Listener for TcpListener {
 
     /// Waits for the next connection and turns off Nagle's algorithm on it: an answer is written at once, and waiting
     /// for more would cost 40 ms with clients that delay their acknowledgements.
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, Option<IpAddr>)> {
         /// How long to wait when the process is out of files or memory; connections that end free some.
         const BREATH: Duration = Duration::from_millis(100);
         loop {
             match TcpListener::accept(self).await {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     // A connection that is dead already shows that at its first read.
                     let _ = stream.set_nodelay(true);
-                    return Ok(stream);
+                    return Ok((stream, Some(address.ip().to_canonical())));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

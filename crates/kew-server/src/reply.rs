@@ -68,8 +68,19 @@ pub(crate) fn to_malformed(status: &[u8]) -> Vec<u8> {
         b"431" | b"414" => Kind::HeadersTooLarge,
         _ => Kind::ConnectionMalformed,
     });
+    to_bytes(&fault)
+}
+
+/// The whole answer to bytes that are no TLS, on a server that speaks nothing else: in plain HTTP, as the client most likely
+/// does.
+pub(crate) fn to_plaintext() -> Vec<u8> {
+    let why = "this server speaks HTTPS on this port: use https:// in place of http://";
+    to_bytes(&Fault::new(Kind::ConnectionMalformed).detailed(why))
+}
+
+fn to_bytes(fault: &Fault) -> Vec<u8> {
     let status = StatusCode::from_u16(fault.line().status).unwrap_or(StatusCode::BAD_REQUEST);
-    let body = envelope::failure(&fault);
+    let body = envelope::failure(fault);
     let mut answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{self, Stage};
+use crate::guest::{Guest, Guests};
 use crate::house::House;
 use crate::listen::Listener;
 use crate::settings::Settings;
@@ -39,17 +40,18 @@ impl Server {
         let settings = self.house.settings();
         let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(connections_max));
+        let guests = Arc::new(Guests::default());
         let mut shutdown = pin!(shutdown);
         loop {
             let next = async {
                 let place = places.clone().acquire_owned().await;
                 (listener.accept().await, place)
             };
-            let (stream, place) = tokio::select! {
+            let ((stream, address), place) = tokio::select! {
                 biased;
                 () = shutdown.as_mut() => break,
                 (accepted, place) = next => match (accepted, place) {
-                    (Ok(stream), Ok(place)) => (stream, place),
+                    (Ok(accepted), Ok(place)) => (accepted, place),
                     (Err(error), _) => {
                         tracing::error!(%error, "the listener failed");
                         break;
@@ -57,10 +59,16 @@ impl Server {
                     (Ok(_), Err(_)) => break,
                 },
             };
+            let guest = Guest::new(address);
+            let counted = guest.counted(&settings.trusted_proxies);
+            let Some(seat) = guests.seat(counted, settings.connections_per_address_max) else {
+                tracing::debug!(address = %guest, "a connection was refused: its address has as many as it may");
+                continue;
+            };
             let (house, told) = (self.house.clone(), self.house.stage.subscribe());
             tokio::spawn(async move {
-                connection::serve(stream, house, told).await;
-                drop(place);
+                connection::serve(stream, guest, house, told).await;
+                drop((seat, place));
             });
         }
         drop(listener);

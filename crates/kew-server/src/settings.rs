@@ -1,9 +1,12 @@
 //! What the house can be told, with defaults (store-study §7.3).
 
 use core::time::Duration;
+use std::net::IpAddr;
 
 use kew_model::AccountId;
 use kew_wire::messages::{BodyEncoding, JsonBodies};
+
+use crate::tls::Tls;
 
 /// The token of `kew dev`: 40 characters, known to everybody, and good on one's own machine only. With
 /// [`Access::Tokens`] it opens nothing and is refused by name.
@@ -31,6 +34,15 @@ pub struct Settings {
     pub access: Access,
     /// The most connections at a time, at least 1; more wait unaccepted. Default 4,096.
     pub connections_max: usize,
+    /// The most connections at a time from one address, at least 1; more are closed at once. Loopback and trusted proxies
+    /// are not counted. Default 256.
+    pub connections_per_address_max: usize,
+    /// Proxies whose header `x-forwarded-for` is believed. Default none.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Encrypts every connection. Default not.
+    pub tls: Option<Tls>,
+    /// How long a TLS handshake may take. Default 5 s.
+    pub handshake_timeout: Duration,
     /// How long a request's headers may take from their first byte. Default 5 s.
     pub header_timeout: Duration,
     /// How long a connection may stay without a request. Default 60 s.
@@ -60,6 +72,10 @@ impl Default for Settings {
         Self {
             access: Access::Tokens,
             connections_max: 4_096,
+            connections_per_address_max: 256,
+            trusted_proxies: Vec::new(),
+            tls: None,
+            handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(10),

@@ -80,11 +80,14 @@ impl FromArgMatches for Flags {
 }
 
 fn argument(setting: &Setting) -> Arg {
-    let help = format!("{} [{}] [default: {}]", setting.help, setting.variable(), setting.default);
+    let default = if setting.default.is_empty() { "none" } else { setting.default };
+    let help = format!("{} [{}] [default: {default}]", setting.help, setting.variable());
     let argument = Arg::new(setting.key).long(setting.flag()).help(help);
     let value_name = match setting.kind {
         Kind::Switch => return argument.action(ArgAction::SetTrue),
         Kind::Path => "DIR",
+        Kind::File => "FILE",
+        Kind::Addresses => "ADDRESSES",
         Kind::Address => "ADDRESS:PORT",
         Kind::Count(_) => "COUNT",
         Kind::Choice(_) => "WORD",

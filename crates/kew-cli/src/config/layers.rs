@@ -12,7 +12,7 @@ use crate::config::settings::{SETTINGS, Setting};
 /// The file that is read when none is named and it is there.
 const FILE_DEFAULT: &str = "kew.toml";
 /// Variables of the same prefix that other commands and `dev.env` use.
-const OTHER_VARIABLES: [&str; 2] = ["KEW_URL", "KEW_TOKEN"];
+const OTHER_VARIABLES: [&str; 3] = ["KEW_URL", "KEW_TOKEN", "KEW_CA_FILE"];
 /// The variable that names the settings file.
 pub(crate) const FILE_VARIABLE: &str = "KEW_CONFIG";
 /// How the variables of queues in `dev.env` start.

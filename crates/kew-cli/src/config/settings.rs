@@ -1,8 +1,9 @@
 //! The table of settings.
 
 use core::ops::RangeInclusive;
+use std::net::IpAddr;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 
 use crate::dev;
 
@@ -24,6 +25,10 @@ pub(crate) struct Setting {
 pub(crate) enum Kind {
     /// A path.
     Path,
+    /// A path of a file, or nothing.
+    File,
+    /// IP addresses with commas between them, or nothing.
+    Addresses,
     /// An IP address and a port.
     Address,
     /// `true` or `false`; as a flag it takes no value and means `true`.
@@ -40,13 +45,25 @@ pub(crate) const JSON_BODIES: [&str; 2] = ["any", "strict"];
 pub(crate) const PULL_JSON_ENCODINGS: [&str; 2] = ["base64", "plain"];
 
 /// Every setting, in the order of help and listing.
-pub(crate) const SETTINGS: [Setting; 11] = [
+pub(crate) const SETTINGS: &[Setting] = &[
     Setting { key: "data", kind: Kind::Path, default: "./kew-data", help: "Folder of the store" },
     Setting {
         key: "listen",
         kind: Kind::Address,
         default: dev::LISTEN_DEFAULT,
         help: "Address to listen on; port 0 takes a free one",
+    },
+    Setting {
+        key: "tls_certificate",
+        kind: Kind::File,
+        default: "",
+        help: "Encrypt with the certificate chain in this PEM file, read again at SIGHUP",
+    },
+    Setting {
+        key: "tls_key",
+        kind: Kind::File,
+        default: "",
+        help: "The certificate's private key, a PEM file",
     },
     Setting {
         key: "allow_plaintext",
@@ -65,6 +82,18 @@ pub(crate) const SETTINGS: [Setting; 11] = [
         kind: Kind::Count(1..=1_000_000),
         default: "4096",
         help: "The most connections at a time, 1-1000000; less if the process may open fewer files",
+    },
+    Setting {
+        key: "connections_per_address_max",
+        kind: Kind::Count(1..=1_000_000),
+        default: "256",
+        help: "The most connections at a time from one address, 1-1000000; loopback and trusted proxies are not counted",
+    },
+    Setting {
+        key: "trusted_proxies",
+        kind: Kind::Addresses,
+        default: "",
+        help: "Addresses of proxies whose header X-Forwarded-For is believed, with commas between them",
     },
     Setting {
         key: "waiters_max",
@@ -121,6 +150,8 @@ impl Setting {
     /// What the setting holds, when the text is nothing such.
     pub(crate) fn check(&self, text: &str) -> anyhow::Result<()> {
         match &self.kind {
+            Kind::File => {}
+            Kind::Addresses => drop(addresses(text)?),
             Kind::Path => ensure!(!text.is_empty(), "must be a path, not an empty text"),
             Kind::Address => {
                 let fits = text.parse::<std::net::SocketAddr>().is_ok();
@@ -138,6 +169,16 @@ impl Setting {
         }
         Ok(())
     }
+}
+
+/// Reads IP addresses with commas between them.
+pub(crate) fn addresses(text: &str) -> anyhow::Result<Vec<IpAddr>> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let read = |name: &str| {
+        let address = name.parse::<IpAddr>().map(|address| address.to_canonical());
+        address.map_err(|_| anyhow!("must be IP addresses with commas between them, and {name:?} is none"))
+    };
+    names.map(read).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +203,8 @@ mod tests {
             ("threads", "1.5"),
             ("log_format", "xml"),
             ("data", ""),
+            ("trusted_proxies", "10.0.0.1,proxy"),
+            ("trusted_proxies", "10.0.0.0/8"),
         ] {
             assert!(setting(key).check(text).is_err(), "{key} {text}");
         }

@@ -59,7 +59,7 @@ pub(crate) struct Kew {
     child: Child,
     out: Receiver<String>,
     err: Receiver<String>,
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or with `https`.
     pub(crate) url: String,
     /// What it printed up to its last line of being ready.
     pub(crate) notice: String,
@@ -102,7 +102,7 @@ impl Kew {
                 Err(_) => panic!("not ready: {}{}", kew.notice, kew.err.try_iter().collect::<String>()),
             }
         }
-        let at = kew.notice.find("http://").expect("an address");
+        let at = kew.notice.find("http").expect("an address");
         kew.url = kew.notice[at..].split("/client/v4").next().expect("a base URL").to_owned();
         kew
     }

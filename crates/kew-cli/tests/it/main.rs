@@ -17,4 +17,5 @@ mod queues;
 mod redrive;
 mod refused;
 mod serve;
+mod tls;
 mod tokens;

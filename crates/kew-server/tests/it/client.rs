@@ -69,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.expect("the server takes bytes");
+        self.stream.flush().await.expect("the server takes bytes");
     }
 
     /// Sends a request; `headers` are lines, of any number.

@@ -2,6 +2,7 @@
 //! when everybody waits for it.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kew_model::Broker;
@@ -19,19 +20,19 @@ use crate::kew::{ACCOUNT, QUEUE, create_queue, server_of};
 pub(crate) const DEVELOPER: &str = "authorization: Bearer kew_dev_token-for-this-machine-only_0000";
 
 /// Connections as they are handed in.
-struct Handed(mpsc::Receiver<DuplexStream>);
+struct Handed(mpsc::Receiver<(DuplexStream, Option<IpAddr>)>);
 
 impl Listener for Handed {
     type Stream = DuplexStream;
 
-    async fn accept(&mut self) -> io::Result<DuplexStream> {
+    async fn accept(&mut self) -> io::Result<(DuplexStream, Option<IpAddr>)> {
         self.0.recv().await.ok_or_else(|| io::ErrorKind::ConnectionAborted.into())
     }
 }
 
 /// A server with one queue `jobs`, whose pushes do as they are told.
 pub(crate) struct InMemory {
-    hand_in: mpsc::Sender<DuplexStream>,
+    hand_in: mpsc::Sender<(DuplexStream, Option<IpAddr>)>,
     pub(crate) broker: Arc<Faulty>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -61,8 +62,18 @@ impl InMemory {
 
     /// A connection with room for this many bytes under way.
     pub(crate) async fn connect(&self, room_bytes: usize) -> Client<DuplexStream> {
+        Client::new(self.stream(room_bytes, None).await)
+    }
+
+    /// A connection that comes from an address.
+    pub(crate) async fn connect_from(&self, address: &str) -> Client<DuplexStream> {
+        Client::new(self.stream(65_536, Some(address.parse().unwrap())).await)
+    }
+
+    /// The client's end of a connection.
+    pub(crate) async fn stream(&self, room_bytes: usize, address: Option<IpAddr>) -> DuplexStream {
         let (ours, theirs) = duplex(room_bytes);
-        self.hand_in.send(theirs).await.unwrap();
-        Client::new(ours)
+        self.hand_in.send((theirs, address)).await.unwrap();
+        ours
     }
 }
