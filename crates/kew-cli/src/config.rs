@@ -11,7 +11,7 @@ mod nearest;
 mod settings;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use kew_wire::messages::{BodyEncoding, JsonBodies};
@@ -52,6 +52,12 @@ pub(crate) struct Configuration {
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// The most pulls that wait for messages at a time.
     pub(crate) waiters_max: usize,
+    /// The most wrong credentials that an address may show in a minute.
+    pub(crate) auth_failures_per_minute_max: u32,
+    /// The most requests that a token may make in a second.
+    pub(crate) token_requests_per_second_max: u32,
+    /// Where the audit log is kept.
+    pub(crate) audit_log: AuditLog,
     /// Which JSON bodies are taken.
     pub(crate) json_bodies: JsonBodies,
     /// How JSON bodies are shown to pullers.
@@ -71,6 +77,39 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Where the audit log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AuditLog {
+    /// Beside the store.
+    InFolder,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl AuditLog {
+    /// Its name in the store's folder.
+    const NAME: &str = "audit.log";
+
+    fn of(text: &str) -> Self {
+        match text {
+            "" => Self::InFolder,
+            "off" => Self::Off,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+
+    /// The file, if it is kept.
+    pub(crate) fn path(&self, folder: &Path) -> Option<PathBuf> {
+        match self {
+            Self::InFolder => Some(folder.join(Self::NAME)),
+            Self::File(path) => Some(path.clone()),
+            Self::Off => None,
+        }
+    }
 }
 
 /// Settings as they were written, each with its origin.
@@ -115,6 +154,9 @@ impl Written {
             connections_per_address_max: values.parse("connections_per_address_max")?,
             trusted_proxies: settings::addresses(values.text("trusted_proxies"))?,
             waiters_max: values.parse("waiters_max")?,
+            auth_failures_per_minute_max: values.parse("auth_failures_per_minute_max")?,
+            token_requests_per_second_max: values.parse("token_requests_per_second_max")?,
+            audit_log: AuditLog::of(values.text("audit_log")),
             json_bodies: json_bodies(values.text("json_bodies")),
             pull_json_encoding: pull_json_encoding(values.text("pull_json_encoding")),
             log_format: if values.text("log_format") == "json" { LogFormat::Json } else { LogFormat::Text },
@@ -168,6 +210,8 @@ mod tests {
         assert_eq!(configuration.connections_max, settings.connections_max);
         assert_eq!(configuration.connections_per_address_max, settings.connections_per_address_max);
         assert_eq!(configuration.trusted_proxies, settings.trusted_proxies);
+        assert_eq!(configuration.auth_failures_per_minute_max, settings.auth_failures_per_minute_max);
+        assert_eq!(configuration.token_requests_per_second_max, settings.token_requests_per_second_max);
         assert!(configuration.tls.is_none() && settings.tls.is_none());
         assert_eq!(configuration.waiters_max, settings.waiters_max);
         assert_eq!(configuration.json_bodies, settings.json_bodies);

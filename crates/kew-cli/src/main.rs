@@ -6,6 +6,7 @@
 
 mod account;
 mod account_client;
+mod audit;
 mod bench;
 mod chance;
 mod client;

@@ -15,6 +15,7 @@ use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet, Token}
 use kew_server::{Access, Settings};
 use kew_wire::access::Credential;
 
+use crate::audit::AuditFile;
 use crate::config::{Configuration, Flags, LogFormat, Written};
 use crate::reload::Reload;
 use crate::serving::{self, Service};
@@ -72,6 +73,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let store = Store::open(&configuration.data, Keeper::Serve).await?;
     let start = first_start(&store).await?;
     let folder = store.folder.clone();
+    let audit =
+        configuration.audit_log.path(&folder).map(|path| AuditFile::open(&path).map(Arc::new)).transpose()?;
     let settings = Settings {
         access: Access::Tokens,
         connections_max: configuration.connections_max,
@@ -79,6 +82,9 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         trusted_proxies: configuration.trusted_proxies,
         tls: tls.as_ref().map(|(tls, _)| tls.clone()),
         waiters_max: configuration.waiters_max,
+        auth_failures_per_minute_max: configuration.auth_failures_per_minute_max,
+        token_requests_per_second_max: configuration.token_requests_per_second_max,
+        audit: audit.clone().map(|audit| audit as Arc<dyn kew_server::Audit>),
         json_bodies: configuration.json_bodies,
         pull_json_encoding: configuration.pull_json_encoding,
         log_requests: configuration.log_requests,
@@ -87,7 +93,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     // Whoever reads a log of JSON lines from standard error must find nothing else there.
     let tells_stop = configuration.log_format == LogFormat::Text;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let reload = Some(Reload { tls });
+    let reload = Some(Reload { tls, audit });
     let service = Service { listener, settings, tls: configuration.tls, reload, store, tells_stop };
     service.run(move |address| announce(&start, &folder, scheme, address)).await
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hyper::HeaderMap;
 use hyper::header::ORIGIN;
 use kew_model::{
-    AccountId, Broker, Clock, Queue, QueueId, QueueName, QueuePattern, Scope, SecretHash, Token,
+    AccountId, Broker, Clock, Queue, QueueId, QueueName, QueuePattern, Scope, SecretHash, Token, TokenId,
 };
 use kew_wire::access::{Credential, Identity, hash_of, is_same};
 use kew_wire::{Fault, Kind};
@@ -147,6 +147,14 @@ impl Caller {
         match self {
             Self::Developer(account) => Identity::developer(*account),
             Self::Holder(token) => Identity::of(token),
+        }
+    }
+
+    /// The token that was shown, if it is one of the broker's.
+    pub(crate) fn token(&self) -> Option<TokenId> {
+        match self {
+            Self::Developer(_) => None,
+            Self::Holder(token) => Some(token.id),
         }
     }
 

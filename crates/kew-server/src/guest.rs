@@ -15,7 +15,7 @@ use hyper::header::HeaderName;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guest {
     /// Its address; `None` within the process.
     address: Option<IpAddr>,
@@ -24,6 +24,11 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new(address: Option<IpAddr>) -> Self {
         Self { address }
+    }
+
+    /// The address; `None` within the process.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Who asks through this connection: the other end itself, or the one that a trusted proxy speaks for.

@@ -5,7 +5,7 @@ use core::panic::AssertUnwindSafe;
 use core::pin::pin;
 use core::task::Poll;
 use std::panic::catch_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hyper::header::{CONNECTION, EXPECT, HeaderValue, TRANSFER_ENCODING};
@@ -15,17 +15,17 @@ use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 use kew_wire::{Fault, Kind};
 use tokio::sync::{Semaphore, watch as channel};
-use tokio::time::Instant;
 
 use crate::body::{BODY_BYTES_MAX, RequestBody};
-use crate::caller::Caller;
 use crate::connection::{Phase, Stage, Watch};
+use crate::door::{Door, Knock};
 use crate::guest::Guest;
 use crate::operations::{self, Call, Success};
 use crate::reply::{self, Answer};
-use crate::request_id::{RequestId, RequestIds};
+use crate::request_id::RequestIds;
 use crate::routes::{self, Right};
 use crate::settings::Settings;
+use crate::told::Told;
 use crate::waiting::Waiting;
 
 /// Everything that requests share.
@@ -38,20 +38,10 @@ pub(crate) struct House {
     pub(crate) stage: channel::Sender<Stage>,
     pub(crate) waiting: Waiting,
     settings: Settings,
+    door: Door,
     request_ids: RequestIds,
     /// A permit for each byte of a body in hand.
     body_room: Semaphore,
-}
-
-/// What the log says of a request.
-struct Told<'a> {
-    id: RequestId,
-    head: &'a Parts,
-    asker: Guest,
-    fault: Option<&'a Fault>,
-    bytes_in: u64,
-    bytes_out: u64,
-    started: Option<Instant>,
 }
 
 impl House {
@@ -67,7 +57,8 @@ impl House {
         let waiting = Waiting::new(waiters_max(&settings));
         let stage = channel::Sender::new(Stage::Serving);
         let body_room = Semaphore::new(room);
-        Self { broker, chance, keys, clock, stage, waiting, settings, request_ids, body_room }
+        let door = Door::new(&settings);
+        Self { broker, chance, keys, clock, stage, waiting, settings, door, request_ids, body_room }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -78,11 +69,12 @@ impl House {
     pub(crate) async fn answer(&self, request: Request<Incoming>, guest: Guest, watch: &Watch) -> Answer {
         watch.enter(Phase::Body);
         let id = self.request_ids.draw();
-        let started = self.settings.log_requests.then(Instant::now);
         let (head, incoming) = request.into_parts();
         let asker = guest.asker(&head.headers, &self.settings.trusted_proxies);
+        let mut told = Told::new(id, asker, &self.settings);
         let mut body = RequestBody::new(incoming, head.headers.contains_key(EXPECT));
-        let outcome = guarded(self.carry_out(&head, &mut body, watch), watch).await;
+        let knock = Knock { headers: &head.headers, asker, is_known: asker == guest && watch.is_known() };
+        let outcome = guarded(self.carry_out(&head, knock, &mut body, &mut told, watch), watch).await;
         if !body.is_at_end() && !self.is_discarded(&mut body, watch).await {
             watch.leave_unread();
         }
@@ -94,9 +86,8 @@ impl House {
             // Chunks are not followed by who watches the heads, so nothing after them is taken for a request.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let bytes_out = answer.body().size_hint().lower();
-        let (fault, bytes_in) = (fault.as_ref(), body.bytes());
-        note(&Told { id, head: &head, asker, fault, bytes_in, bytes_out, started });
+        (told.bytes_in, told.bytes_out) = (body.bytes(), answer.body().size_hint().lower());
+        told.tell(&head, fault.as_ref(), &self.settings, self.clock.as_ref());
         watch.enter(Phase::Writing);
         answer
     }
@@ -106,27 +97,38 @@ impl House {
         guarded(discarded, watch).await.unwrap_or(false)
     }
 
-    async fn carry_out(&self, head: &Parts, body: &mut RequestBody, watch: &Watch) -> Result<Success, Fault> {
+    async fn carry_out<'a>(
+        &self,
+        head: &'a Parts,
+        knock: Knock<'_>,
+        body: &mut RequestBody,
+        told: &mut Told<'a>,
+        watch: &Watch,
+    ) -> Result<Success, Fault> {
         let matched = routes::find(&head.method, head.uri.path())?;
+        told.matched = Some(matched);
         let route = matched.route;
         if route.right == Right::Nothing {
             return Ok(operations::constant(route.operation).into());
         }
         let clock = self.clock.as_ref();
-        let caller = Caller::identify(&head.headers, &self.settings.access, self.broker.as_ref(), clock)?;
+        let caller = self.door.open(knock, &self.settings, self.broker.as_ref(), clock)?;
+        told.token = caller.token();
         caller.check(route.right, matched.account)?;
         watch.become_known();
         let (query, headers) = (head.uri.query(), &head.headers);
-        let (body_bytes, body_room) = (Bytes::new(), None);
+        let (body_bytes, body_room, made) = (Bytes::new(), None, OnceLock::new());
         let mut call =
-            Call { house: self, caller, matched, query, headers, watch, body: body_bytes, body_room };
+            Call { house: self, caller, matched, query, headers, watch, body: body_bytes, body_room, made };
         // Whose object it is comes before what is said of it.
         let place = operations::place_of(&call)?;
         (call.body, call.body_room) = body.read(&self.body_room).await?;
         watch.continue_as(Phase::Work);
         // A body may take its time, in which the caller's token, or the queue's name, may have changed.
         call.judge_again(place)?;
-        operations::carry_out(&mut call, place).await
+        let outcome = operations::carry_out(&mut call, place).await;
+        told.made = call.made.take();
+        outcome
     }
 }
 
@@ -158,19 +160,4 @@ fn said(panic: &(dyn core::any::Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
     format!("panic: {}", text.unwrap_or("without a text"))
-}
-
-/// Writes the log: each request when asked for, failures of the server always. Neither shows queries, headers, bodies.
-fn note(told: &Told<'_>) {
-    let (status, code) = told.fault.map_or((200, 0), |fault| (fault.line().status, fault.line().code));
-    let (id, address, method, path) = (told.id, told.asker, &told.head.method, told.head.uri.path());
-    if let Some(fault) = told.fault.filter(|fault| fault.line().status >= 500) {
-        let cause = fault.cause().unwrap_or("");
-        tracing::error!(request = %id, %address, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
-    }
-    if let Some(started) = told.started {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let (bytes_in, bytes_out) = (told.bytes_in, told.bytes_out);
-        tracing::info!(request = %id, %address, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
-    }
 }

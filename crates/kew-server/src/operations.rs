@@ -9,7 +9,7 @@ mod queues;
 mod redrive;
 mod subscriptions;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -34,6 +34,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Bytes,
     /// The body's share of the room for all bodies.
     pub(crate) body_room: Option<SemaphorePermit<'a>>,
+    /// The id of what was made, for the audit log.
+    pub(crate) made: OnceLock<String>,
 }
 
 /// What a request is answered with when it was carried out.
@@ -96,6 +98,12 @@ impl Call<'_> {
     /// The queue itself, for answers that show it.
     fn queue(&self, place: Place) -> Result<Arc<Queue>, Fault> {
         self.house.broker.queue(place).ok_or_else(|| Fault::no_queue(self.operation().not_found()))
+    }
+
+    /// Something was made.
+    fn note_made(&self, id: &impl ToString) {
+        // One request makes one thing.
+        let _ = self.made.set(id.to_string());
     }
 
     /// Gives the body's bytes and room back.

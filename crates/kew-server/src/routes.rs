@@ -238,6 +238,14 @@ fn split<'a, 'b>(path: &'a str, parts: &'b mut [&'a str; PARTS_MAX]) -> &'b [&'a
 }
 
 impl Route {
+    /// Whether it administers something, and is told in the audit log: what changes queues, consumers, subscriptions,
+    /// accounts or tokens, and what moves messages between queues.
+    pub(crate) fn is_audited(&self) -> bool {
+        let is_administration =
+            matches!(self.right, Right::InAccount(Scope::Write) | Right::Server | Right::Moving);
+        is_administration && *self.method != Method::GET
+    }
+
     fn fits(&self, parts: &[&str]) -> bool {
         parts.len() == self.path.len()
             && self

@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kew_model::AccountId;
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
+use crate::audit::Audit;
 use crate::tls::Tls;
 
 /// The token of `kew dev`: 40 characters, known to everybody, and good on one's own machine only. With
@@ -59,6 +61,12 @@ pub struct Settings {
     /// The most pulls that wait for messages at a time; more are refused. Each takes a connection, so this counts for
     /// something only below [`Settings::connections_max`]. Default 10,000.
     pub waiters_max: usize,
+    /// How many wrong credentials an address may show in a minute; more are not looked at. 0: any number. Default 10.
+    pub auth_failures_per_minute_max: u32,
+    /// How many requests a token may make in a second. 0: any number. Default 0.
+    pub token_requests_per_second_max: u32,
+    /// Keeps who administered what. Default nobody.
+    pub audit: Option<Arc<dyn Audit>>,
     /// How JSON bodies are shown to pullers. Default base64.
     pub pull_json_encoding: BodyEncoding,
     /// Which JSON bodies are taken. Default any.
@@ -83,6 +91,9 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             bodies_in_flight_bytes: 16 * 1024 * 1024,
             waiters_max: 10_000,
+            auth_failures_per_minute_max: 10,
+            token_requests_per_second_max: 0,
+            audit: None,
             pull_json_encoding: BodyEncoding::default(),
             json_bodies: JsonBodies::default(),
             log_requests: false,

@@ -93,6 +93,7 @@ use Again::{After, Never, Unsaid};
 catalogue! {
     ConnectionMalformed    19010 400 Unsaid, "the request is not well-formed HTTP/1.1", Chosen "spec §8.4";
     HeadersTooLarge        19011 431 Unsaid, "the request's headers are larger than 8 KiB or more than 100", Chosen "store-study §7.3";
+    Throttled                971 429 After(1), "Please wait and consider throttling your request speed", Observed "spec §1.7; the condition is ours, store-study §7.3";
     HeadersMalformed        6003 400 Unsaid, "Invalid request headers", Observed "spec §1.4";
     KeyFormat               6103   0 Unsaid, "Invalid format for X-Auth-Key header", Observed "spec §1.4, in the chain of 6003";
     AuthorizationFormat     6111   0 Unsaid, "Invalid format for Authorization header", Observed "spec §1.4, in the chain of 6003";
@@ -141,6 +142,7 @@ catalogue! {
     SubscriptionExists     19021 405 Unsaid, "multiple subscriptions per resource are not supported", Chosen "spec §8.4; meaning and status observed, spec §2.12";
     EventsUnknown          19022 400 Unsaid, "Unrecognized event types", Chosen "spec §8.4; text observed, spec §2.12";
     IdempotencyKeyInvalid  19023 400 Unsaid, "the header Idempotency-Key must be 1 to 255 visible ASCII characters, once", Chosen "design §8.24";
+    TooManyFailures        19024 429 After(6), "too many wrong credentials came from this address", Chosen "store-study §7.3";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }

@@ -102,6 +102,24 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "The most pulls that wait for messages at a time, 0-1000000; each takes a connection, too",
     },
     Setting {
+        key: "auth_failures_per_minute_max",
+        kind: Kind::Count(0..=1_000_000),
+        default: "10",
+        help: "Wrong credentials that an address may show in a minute before it is answered 429, 0-1000000; 0: any number",
+    },
+    Setting {
+        key: "token_requests_per_second_max",
+        kind: Kind::Count(0..=1_000_000),
+        default: "0",
+        help: "Requests that a token may make in a second before it is answered 429, 0-1000000; 0: any number",
+    },
+    Setting {
+        key: "audit_log",
+        kind: Kind::File,
+        default: "",
+        help: "File that keeps who administered what, as JSON lines, or off; else audit.log in the store's folder",
+    },
+    Setting {
         key: "json_bodies",
         kind: Kind::Choice(&JSON_BODIES),
         default: "any",

@@ -26,6 +26,7 @@ pub(super) fn list_accounts(call: &Call<'_>) -> Vec<u8> {
 pub(super) async fn create_account(call: &Call<'_>) -> Result<Vec<u8>, Fault> {
     let (id, name) = read_new_account(&call.body)?;
     let account = call.house.broker.create_account(id, name).await.map_err(|error| call.refused(error))?;
+    call.note_made(&account.id);
     Ok(envelope::success_of(&AccountView::of(&account)))
 }
 
@@ -51,6 +52,7 @@ pub(super) async fn create_token(call: &Call<'_>, account: AccountId) -> Result<
         expires_on: asked.expires_on,
     };
     let token = call.house.broker.create_token(account, new).await.map_err(|error| call.refused(error))?;
+    call.note_made(&token.id);
     let mut view = TokenView::of(&token);
     view.secret = Some(credential.secret.reveal().to_owned());
     Ok(envelope::success_of(&view))

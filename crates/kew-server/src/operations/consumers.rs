@@ -19,7 +19,9 @@ pub(super) fn list(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
 
 pub(super) async fn create(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
     let new = read_allowed(call, &*call.queue(place)?)?;
-    attached(call, place, call.house.broker.create_consumer(place, new).await)
+    let made = call.house.broker.create_consumer(place, new).await;
+    made.iter().for_each(|consumer| call.note_made(&consumer.id));
+    attached(call, place, made)
 }
 
 /// Replaces the consumer of this id, of either type, by another; attaches it when there is none.

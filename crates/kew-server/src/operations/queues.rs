@@ -30,6 +30,7 @@ pub(super) async fn create(call: &Call<'_>, account: AccountId) -> Result<Vec<u8
         return Err(Fault::new(Kind::Forbidden));
     }
     let queue = call.house.broker.create_queue(account, new).await.map_err(|error| call.refused(error))?;
+    call.note_made(&queue.id);
     Ok(envelope::success_of(&QueueView::of(&queue)))
 }
 

@@ -48,6 +48,7 @@ pub(super) async fn create(call: &Call<'_>, account: AccountId) -> Result<Vec<u8
     let new = read_new_subscription(&call.body)?;
     check_destination(call, account, Some(new.destination))?;
     let made = call.house.broker.create_subscription(account, new).await;
+    made.iter().for_each(|subscription| call.note_made(&subscription.id));
     Ok(shown(&*made.map_err(|error| refused(call, error))?))
 }
 

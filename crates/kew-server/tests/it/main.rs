@@ -4,11 +4,13 @@
 
 mod abuse;
 mod admin;
+mod audit;
 mod auth;
 mod client;
 mod consumer_replacement;
 mod consumers;
 mod documentation;
+mod door;
 mod drain;
 mod envelope;
 mod extend;
