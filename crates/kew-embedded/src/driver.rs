@@ -1,27 +1,24 @@
-//! The writer: one thread that takes what has arrived, lets the shard decide it, makes it durable by one write and
-//! one sync, and only then answers.
+//! The writer: one thread that takes what was decided at the desk, makes it durable by one write and one sync, and only
+//! then answers.
 //!
-//! There is no timer to tune: while one group syncs, the next gathers in the inbox. When nothing is left to do, the
-//! writer sleeps until something comes or the next lease ends.
+//! There is no timer to tune: while one group syncs, the next is decided and gathers at the desk. What time brings, and
+//! verbs that nobody came to, the writer decides itself. When nothing is left to do, it sleeps until somebody calls or
+//! the next lease ends.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kew_journal::{CheckpointWriter, Committer, SegmentId};
-use kew_model::{Clock, Error, Milliseconds, Timestamp};
-use tokio::sync::{oneshot, watch};
+use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
-use crate::budget::Budget;
-use crate::catalog::Catalog;
 use crate::checkpoint;
-use crate::clock::StoreClock;
-use crate::command::Input;
-use crate::keeper::{Keeper, Task};
-use crate::mailbox::{Mailbox, Taken};
+use crate::command::{Input, ReplyTo};
+use crate::desk::{Leaving, Work};
+use crate::keeper::Task;
+use crate::mailbox::Taken;
 use crate::options::Options;
-use crate::shard::{Shard, Stepped};
-use crate::signals::Signals;
+use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
 
 /// How long after the last commit the log's end is marked as durable.
 const IDLE: Duration = Duration::from_millis(50);
@@ -32,13 +29,9 @@ const POKE_BYTES: u64 = 256 * 1024;
 /// How long after a failed checkpoint the next one is tried.
 const CHECKPOINT_AGAIN: Milliseconds = Milliseconds(1_000);
 
-/// Whom to tell that the store is closed.
-pub(crate) type CloseReply = oneshot::Sender<Result<(), Error>>;
-
 /// What comes to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Shard(Input),
     /// A checkpoint is durable, or was not written.
     CheckpointKept(Result<(), String>),
     /// A segment's index is in its sidecar, or could not be written there.
@@ -49,77 +42,12 @@ pub(crate) enum Message {
     Close(CloseReply),
 }
 
-/// What the writer shares with those who ask it.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) inbox: Mailbox<Message>,
-    /// What requests may take up while they wait.
-    pub(crate) budget: Arc<Budget>,
-    /// The catalog as far as it is durable.
-    pub(crate) catalog: RwLock<Catalog>,
-    pub(crate) signals: Signals,
-    /// Why the store has failed, once it has.
-    pub(crate) failure: watch::Sender<Option<String>>,
-}
-
-impl Shared {
-    /// The error for whoever asked and was left without an answer.
-    pub(crate) fn unanswered(&self) -> Error {
-        let reason = self.failure.borrow().clone();
-        Error::OutcomeUnknown {
-            cause: reason.unwrap_or_else(|| "the store ended without an answer".to_owned()),
-        }
-    }
-
-    /// The error for whoever asks a store that takes nothing more.
-    pub(crate) fn refusal(&self) -> Error {
-        match &*self.failure.borrow() {
-            Some(cause) => Error::OutcomeUnknown { cause: cause.clone() },
-            None => Error::Closing,
-        }
-    }
-}
-
-/// Tells everybody that the store has failed, should the thread that holds it panic: nobody waits for ever, and the
-/// process can end. In the writer it goes before those who wait for an answer, so that they learn the reason.
-pub(crate) struct Alarm {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) thread: &'static str,
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let Self { shared, keeper, thread } = self;
-            let failure = || Some(format!("the {thread} thread came to a state that it has no answer to"));
-            shared.failure.send_if_modified(|reason| {
-                let is_first = reason.is_none();
-                if is_first {
-                    *reason = failure();
-                }
-                is_first
-            });
-            shared.inbox.close();
-            keeper.close();
-            shared.signals.tell_all();
-            for message in shared.inbox.take(Some(Duration::ZERO)).items {
-                // Whoever asked learns it from the answer that does not come.
-                drop(message);
-            }
-        }
-    }
-}
-
 /// The writer's thread.
 pub(crate) struct Driver {
-    pub(crate) shard: Shard,
     pub(crate) committer: Committer,
     pub(crate) checkpoints: CheckpointWriter,
-    pub(crate) clock: StoreClock,
     pub(crate) options: Options,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) keeper: Arc<Keeper>,
     pub(crate) progress: Progress,
 }
 
@@ -138,6 +66,16 @@ pub(crate) struct Progress {
     indexed: SegmentId,
     /// Segments whose index the keeper has and has not answered for.
     indexing: BTreeSet<SegmentId>,
+    /// Whether a new checkpoint may have made segments free.
+    may_free: bool,
+}
+
+/// Work that waits for a group to be durable.
+#[derive(Debug, Default)]
+struct Chores {
+    tasks: Vec<Task>,
+    /// Segments in which nothing lives once the group is durable.
+    dead: Vec<SegmentId>,
 }
 
 impl Progress {
@@ -158,162 +96,148 @@ impl Driver {
         }
     }
 
-    /// Waits for messages and does what they ask; `None` when that was to close, or the store has failed.
+    /// Waits for something to do and does it; `None` when that was to close, or the store has failed.
     pub(crate) fn turn(mut self: Box<Self>, patience: Option<Duration>) -> Option<Box<Self>> {
         let _alarm = self.alarm();
-        let Taken { items: messages, ran_out: quiet } = self.shared.inbox.take(patience);
-        let mut inputs = Vec::with_capacity(messages.len());
+        let Taken { items: messages, ran_out: quiet } = self.shared.orders.take(patience);
         let (mut close, mut failure) = (Vec::new(), None);
         for message in messages {
             match message {
-                Message::Shard(input) => inputs.push(input),
                 Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
                 Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome),
                 Message::Failed(cause) => failure = Some(cause),
                 Message::Close(reply_to) => close.push(reply_to),
             }
         }
-        if close.is_empty() && self.shared.inbox.is_closed() {
-            // Another of the store's threads has given up, and has said why.
-            failure = Some(self.shared.failure.borrow().clone().unwrap_or_default());
+        if close.is_empty() && self.shared.orders.is_closed() {
+            // Another thread has given up, and has said why.
+            failure = Some(self.reason());
         }
-        if let Some(cause) = failure {
-            let waiting = inputs.into_iter().filter_map(Input::into_reply_to).collect();
+        let stepped = match failure {
+            Some(cause) => Err((cause, Vec::new())),
+            None => self.step(quiet),
+        };
+        if let Err((cause, waiting)) = stepped {
             self.fail(&cause, waiting, close);
-            return None;
-        }
-        if let Err((error, waiting)) = self.step(inputs, quiet) {
-            self.fail(&error.to_string(), waiting, close);
             return None;
         }
         if close.is_empty() {
             return Some(self);
         }
-        self.close(close);
+        (*self).close(close);
         None
     }
 
     fn alarm(&self) -> Alarm {
-        Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "writer" }
+        Alarm { shared: Arc::clone(&self.shared), thread: "writer" }
     }
 
-    /// How long to wait for a message: until the next lease ends, a delay is over while somebody waits, or the log's
-    /// end wants marking.
+    /// How long to wait: until the next lease ends, a delay is over while somebody waits, or the log's end wants
+    /// marking.
     fn patience(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        let ripening = self.shard.state.next_ripening().map(|(at, _)| at);
+        let now = self.shared.clock.now();
+        let desk = self.shared.desk.lock();
+        let shard = &desk.as_ref()?.shard;
+        let ripening = shard.state.next_ripening().map(|(at, _)| at);
         let next = ripening.filter(|_| self.shared.signals.any());
         // One that is being written comes to its end by a message.
         let wants_checkpoint =
-            !self.progress.checkpoint_running && self.shard.journal.log_bytes_since_checkpoint() > 0;
+            !self.progress.checkpoint_running && shard.journal.log_bytes_since_checkpoint() > 0;
         let checkpoint = wants_checkpoint.then(|| {
             let at = self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms));
             at.max(self.progress.checkpoint_again_at)
         });
-        let wake = [self.shard.next_due(), next, checkpoint].into_iter().flatten().min();
+        let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
         let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
         let mark = self.progress.unmarked.then_some(IDLE);
         [wait, mark].into_iter().flatten().min()
     }
 
-    /// Decide, make durable, answer. On failure gives back those who wait for an answer.
-    fn step(
-        &mut self,
-        inputs: Vec<Input>,
-        quiet: bool,
-    ) -> Result<(), (kew_journal::Error, Vec<crate::command::ReplyTo>)> {
-        let now = self.clock.now();
-        self.shard.no_space = self.keeper.no_space();
-        // Before the verbs, which may take away again what time has made available.
-        let ripe = self.shard.state.ripen(now);
-        let mut inputs = inputs.into_iter();
-        let stepped = match self.shard.step(inputs.by_ref(), now) {
-            Ok(stepped) => stepped,
-            Err(error) => {
-                let unseen: Vec<_> = inputs.filter_map(Input::into_reply_to).collect();
-                return Err((error, self.shard.abandon().chain(unseen).collect()));
-            }
-        };
-        match self.commit(quiet) {
-            Ok(()) => {
-                self.give_out(stepped);
-                self.shared.signals.tell(&ripe);
-                self.keep_house(now);
-                Ok(())
-            }
-            Err(error) => {
-                let answered = stepped.answers.into_iter().map(|(reply_to, _)| reply_to);
-                Err((error, answered.chain(self.shard.abandon()).collect()))
+    /// Decide what is left, make everything durable, answer. On failure gives the reason, and those who wait for an
+    /// answer.
+    fn step(&mut self, quiet: bool) -> Result<(), (String, Vec<ReplyTo>)> {
+        let shared = Arc::clone(&self.shared);
+        let mut desk = shared.desk.lock();
+        let Some(work) = desk.as_mut() else { return Err((self.reason(), Vec::new())) };
+        let now = shared.clock.now();
+        work.shard.begin_turn(now);
+        work.step(shared.inbox.take(Some(Duration::ZERO)).items, now, shared.keeper.no_space());
+        let taken = self.mark_if_quiet(work, quiet).and_then(|()| work.take_group());
+        let (group, leaving) = taken.map_err(|error| (error.to_string(), work.abandon()))?;
+        let chores = self.chores(work, now);
+        drop(desk);
+        if let Some(group) = group {
+            self.progress.unmarked = true;
+            if let Err(error) = self.committer.commit(group) {
+                return Err((error.to_string(), leaving.into_reply_tos()));
             }
         }
+        if leaving.stepped.unfinished {
+            shared.orders.wake();
+        }
+        shared.give_out(leaving);
+        self.carry_out(chores);
+        Ok(())
     }
 
-    /// Makes durable what is staged; marks the log's end when there has been nothing to do for a while.
-    fn commit(&mut self, quiet: bool) -> Result<(), kew_journal::Error> {
-        let group = match self.shard.journal.take_group() {
-            Some(group) => {
-                self.progress.unmarked = true;
-                Some(group)
-            }
-            None if quiet && self.progress.unmarked => {
-                self.progress.unmarked = false;
-                self.shard.journal.mark()?;
-                self.shard.journal.take_group()
-            }
-            None => None,
-        };
-        if let Some(group) = group {
-            let durable = self.committer.commit(group)?;
-            self.shard.journal.note_durable(durable);
+    /// Why another thread has given up; it may not have come to say so.
+    fn reason(&self) -> String {
+        self.shared.failure.borrow().clone().unwrap_or_else(|| NO_ANSWER.to_owned())
+    }
+
+    /// Marks the log's end when there has been nothing to do for a while.
+    fn mark_if_quiet(&mut self, work: &mut Work, quiet: bool) -> Result<(), kew_journal::Error> {
+        if quiet && self.progress.unmarked {
+            self.progress.unmarked = false;
+            work.shard.journal.mark()?;
         }
         Ok(())
     }
 
-    /// D1, D2: publishes, answers, and sends off what is to be read.
-    fn give_out(&mut self, stepped: Stepped) {
-        if !stepped.effects.catalog.is_empty() {
-            let mut catalog = self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner);
-            stepped.effects.catalog.iter().for_each(|change| catalog.apply(change));
+    /// The recurring work that no answer waits for, as of the group that was just taken: it may be carried out once that
+    /// is durable, whatever is decided meanwhile. A checkpoint must not be there before the frames that it covers, nor a
+    /// segment be used again before the acks that emptied it are safe (E5).
+    fn chores(&mut self, work: &mut Work, now: Timestamp) -> Chores {
+        let shard = &mut work.shard;
+        let progress = &mut self.progress;
+        let mut chores = Chores::default();
+        let log_bytes = shard.journal.log_bytes_since_checkpoint();
+        if log_bytes.abs_diff(progress.poked_at) >= POKE_BYTES {
+            progress.poked_at = log_bytes;
+            chores.tasks.push(Task::Prepare);
         }
-        self.shared.signals.tell(&stepped.effects.available);
-        for (reply_to, answer) in stepped.answers {
-            // Whoever asked may have gone; what was done stays done.
-            drop(reply_to.send(answer));
-        }
-        for fetch in stepped.fetches {
-            self.keeper.fetch(fetch);
-        }
-        if stepped.unfinished {
-            self.shared.inbox.wake();
-        }
-    }
-
-    /// The recurring work that no answer waits for.
-    fn keep_house(&mut self, now: Timestamp) {
-        let log_bytes = self.shard.journal.log_bytes_since_checkpoint();
-        if log_bytes.abs_diff(self.progress.poked_at) >= POKE_BYTES {
-            self.progress.poked_at = log_bytes;
-            self.keeper.give(Task::Prepare);
-        }
-        let active = self.shard.journal.active_segment();
-        if active != self.progress.indexed {
-            self.progress.indexed = active;
-            for (segment, index) in self.shard.state.indexes.range(..active) {
-                if self.progress.indexing.insert(*segment) {
-                    self.keeper.give(Task::Index(*segment, index.clone()));
+        let active = shard.journal.active_segment();
+        if active != progress.indexed {
+            progress.indexed = active;
+            for (segment, index) in shard.state.indexes.range(..active) {
+                if progress.indexing.insert(*segment) {
+                    chores.tasks.push(Task::Index(*segment, index.clone()));
                 }
             }
         }
-        let elapsed_ms = now.since(self.progress.checkpoint_at).0;
+        let elapsed_ms = now.since(progress.checkpoint_at).0;
         let due = log_bytes >= self.options.checkpoint_bytes
             || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms);
-        if due && !self.progress.checkpoint_running && now >= self.progress.checkpoint_again_at {
-            self.progress.checkpoint_running = true;
-            self.progress.checkpoint_at = now;
+        if due && !progress.checkpoint_running && now >= progress.checkpoint_again_at {
+            progress.checkpoint_running = true;
+            progress.checkpoint_at = now;
             // A queue that gets no more pushes would keep its keys for ever.
-            self.shard.state.queues.values_mut().for_each(|queue| queue.keys.forget_old(now));
-            let cut = self.shard.journal.checkpoint_cut();
-            self.keeper.give(Task::Checkpoint(cut, checkpoint::encode(&self.shard.state)));
+            shard.state.queues.values_mut().for_each(|queue| queue.keys.forget_old(now));
+            let cut = shard.journal.checkpoint_cut();
+            chores.tasks.push(Task::Checkpoint(cut, checkpoint::encode(&shard.state)));
+        }
+        if core::mem::take(&mut progress.may_free) {
+            chores.dead = shard.dead_segments();
+        }
+        chores
+    }
+
+    /// The group is durable.
+    fn carry_out(&mut self, chores: Chores) {
+        let Chores { tasks, dead } = chores;
+        tasks.into_iter().for_each(|task| self.shared.keeper.give(task));
+        if !dead.is_empty() {
+            self.free_segments(&dead);
         }
     }
 
@@ -321,10 +245,10 @@ impl Driver {
         self.progress.checkpoint_running = false;
         self.progress.poked_at = 0;
         match outcome {
-            Ok(()) => self.free_segments(),
+            Ok(()) => self.progress.may_free = true,
             Err(reason) => {
                 tracing::warn!(%reason, "a checkpoint could not be kept; the log grows until one can");
-                self.progress.checkpoint_again_at = self.clock.now().after(CHECKPOINT_AGAIN);
+                self.progress.checkpoint_again_at = self.shared.clock.now().after(CHECKPOINT_AGAIN);
             }
         }
     }
@@ -334,7 +258,9 @@ impl Driver {
         self.progress.indexing.remove(&segment);
         match outcome {
             Ok(()) => {
-                self.shard.state.indexes.remove(&segment);
+                if let Some(work) = self.shared.desk.lock().as_mut() {
+                    work.shard.state.indexes.remove(&segment);
+                }
             }
             Err(reason) => {
                 tracing::warn!(%segment, %reason, "a segment's index could not be kept, and stays in memory")
@@ -342,28 +268,40 @@ impl Driver {
         }
     }
 
-    fn free_segments(&mut self) {
-        let dead = self.shard.dead_segments();
-        let freed = self.shard.journal.retire(&dead);
+    /// Lets go of segments in which nothing lives, for good: what emptied them is durable.
+    fn free_segments(&mut self, dead: &[SegmentId]) {
+        let mut desk = self.shared.desk.lock();
+        let Some(Work { shard, .. }) = desk.as_mut() else { return };
+        let freed = shard.journal.retire(dead);
         if freed.is_ok_and(|count| count > 0) {
-            let left: Vec<_> = self.shard.journal.segments().iter().map(|info| info.id).collect();
-            self.shard.state.indexes.retain(|segment, _| left.contains(segment));
-            self.keeper.give(Task::Prepare);
+            let left: Vec<_> = shard.journal.segments().iter().map(|info| info.id).collect();
+            shard.state.indexes.retain(|segment, _| left.contains(segment));
+            self.shared.keeper.give(Task::Prepare);
         }
     }
 
-    /// Takes nothing more in, keeps a checkpoint, and seals the log.
-    fn close(mut self: Box<Self>, mut asked: Vec<CloseReply>) {
-        self.shared.inbox.close();
-        asked.extend(self.refuse(&Error::Closing, Vec::new()));
-        self.keeper.close();
-        let cut = self.shard.journal.checkpoint_cut();
-        let kept = if self.shard.journal.log_bytes_since_checkpoint() > 0 {
-            self.checkpoints.write(&cut, &checkpoint::encode(&self.shard.state))
+    /// Takes nothing more in, answers what is decided, keeps a checkpoint, and seals the log.
+    fn close(mut self, mut asked: Vec<CloseReply>) {
+        self.shared.close();
+        let Some(mut work) = self.shared.desk.lock().take() else {
+            let cause = self.reason();
+            return self.fail(&cause, Vec::new(), asked);
+        };
+        let leaving = match self.commit_last(&mut work) {
+            Ok(leaving) => leaving,
+            Err((cause, waiting)) => return self.fail(&cause, waiting, asked),
+        };
+        self.shared.give_out(leaving);
+        asked.extend(self.refuse(&Error::Closing, work.abandon()));
+        self.shared.keeper.close();
+        let Work { shard, .. } = work;
+        let cut = shard.journal.checkpoint_cut();
+        let kept = if shard.journal.log_bytes_since_checkpoint() > 0 {
+            self.checkpoints.write(&cut, &checkpoint::encode(&shard.state))
         } else {
             Ok(())
         };
-        let Self { shard, committer, shared, .. } = *self;
+        let Self { committer, shared, .. } = self;
         let closed = shard.journal.close(committer).and(kept);
         shared.signals.tell_all();
         let closed = closed.map_err(|error| Error::Internal { cause: error.to_string() });
@@ -373,18 +311,28 @@ impl Driver {
         }
     }
 
+    /// Makes durable what was decided before the close.
+    fn commit_last(&mut self, work: &mut Work) -> Result<Leaving, (String, Vec<ReplyTo>)> {
+        let (group, leaving) = work.take_group().map_err(|error| (error.to_string(), work.abandon()))?;
+        match group.map(|group| self.committer.commit(group)) {
+            Some(Err(error)) => {
+                let waiting = leaving.into_reply_tos().into_iter().chain(work.abandon()).collect();
+                Err((error.to_string(), waiting))
+            }
+            Some(Ok(_)) | None => Ok(leaving),
+        }
+    }
+
     /// The store has failed: everybody who waits is told that the outcome is unknown.
-    fn fail(
-        mut self: Box<Self>,
-        cause: &str,
-        waiting: Vec<crate::command::ReplyTo>,
-        mut close: Vec<CloseReply>,
-    ) {
+    fn fail(&mut self, cause: &str, mut waiting: Vec<ReplyTo>, mut close: Vec<CloseReply>) {
         self.shared.failure.send_replace(Some(cause.to_owned()));
-        self.shared.inbox.close();
+        self.shared.close();
+        if let Some(mut work) = self.shared.desk.lock().take() {
+            waiting.extend(work.abandon());
+        }
         let error = Error::OutcomeUnknown { cause: cause.to_owned() };
         close.extend(self.refuse(&error, waiting));
-        self.keeper.close();
+        self.shared.keeper.close();
         self.shared.signals.tell_all();
         for reply_to in close {
             drop(reply_to.send(Err(error.clone())));
@@ -392,19 +340,17 @@ impl Driver {
     }
 
     /// Answers everybody who still waits, here or in the closed inbox; gives back those who asked to close.
-    fn refuse(&mut self, error: &Error, mut waiting: Vec<crate::command::ReplyTo>) -> Vec<CloseReply> {
-        let mut closes = Vec::new();
-        waiting.extend(self.shard.abandon());
-        for message in self.shared.inbox.take(Some(Duration::ZERO)).items {
-            match message {
-                Message::Shard(input) => waiting.extend(input.into_reply_to()),
-                Message::Close(reply_to) => closes.push(reply_to),
-                Message::CheckpointKept(_) | Message::IndexKept(..) | Message::Failed(_) => {}
-            }
-        }
+    fn refuse(&mut self, error: &Error, mut waiting: Vec<ReplyTo>) -> Vec<CloseReply> {
+        let inputs = self.shared.inbox.take(Some(Duration::ZERO)).items;
+        waiting.extend(inputs.into_iter().filter_map(Input::into_reply_to));
         for reply_to in waiting {
             drop(reply_to.send(Err(error.clone())));
         }
-        closes
+        let orders = self.shared.orders.take(Some(Duration::ZERO)).items.into_iter();
+        let closes = orders.filter_map(|order| match order {
+            Message::Close(reply_to) => Some(reply_to),
+            Message::CheckpointKept(_) | Message::IndexKept(..) | Message::Failed(_) => None,
+        });
+        closes.collect()
     }
 }

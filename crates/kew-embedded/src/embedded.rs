@@ -16,9 +16,10 @@ use crate::archive::Archive;
 use crate::catalog::Catalog;
 use crate::clock::StoreClock;
 use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
-use crate::driver::{Message, Shared};
+use crate::driver::Message;
 use crate::keeper::{Keeper, Unread};
 use crate::pulled;
+use crate::shared::Shared;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
@@ -42,10 +43,10 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// Something was put into the inbox.
+    /// Something was put into the inbox, or ordered.
     fn asked(&self) {
         match self {
-            Self::Threads(_) => {}
+            Self::Threads(threads) => threads.shared.attend(),
             #[cfg(feature = "test-util")]
             Self::Inline(inline) => inline.pump(),
         }
@@ -85,7 +86,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         let (reply_to, _) = oneshot::channel();
-        drop(self.shared.inbox.put(Message::Close(reply_to)));
+        drop(self.shared.orders.put(Message::Close(reply_to)));
         self.join();
     }
 }
@@ -124,7 +125,7 @@ impl Embedded {
         };
         let (reply_to, reply) = oneshot::channel();
         let command = Command { verb, reply_to, room, wish: Wish::default() };
-        match self.shared.inbox.put(Message::Shard(Input::Command(command))) {
+        match self.shared.inbox.put(Input::Command(command)) {
             Ok(()) => {
                 self.engine.asked();
                 // Every orderly end answers; only a thread that panicked leaves without a word.
@@ -405,7 +406,7 @@ impl Broker for Embedded {
                     return Box::pin(core::future::ready(()));
                 }
                 // The writer may be asleep for longer than the next delay of this queue lasts.
-                self.shared.inbox.wake();
+                self.shared.orders.wake();
                 change
             }
         }
@@ -418,7 +419,7 @@ impl Broker for Embedded {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let (reply_to, closed) = oneshot::channel();
-            let outcome = match self.shared.inbox.put(Message::Close(reply_to)) {
+            let outcome = match self.shared.orders.put(Message::Close(reply_to)) {
                 Ok(()) => {
                     self.engine.asked();
                     closed.await.unwrap_or_else(|_| Err(self.shared.unanswered()))

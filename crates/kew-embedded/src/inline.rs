@@ -3,11 +3,13 @@
 //! It is the same driver, shard and keeper as in the product; only who calls them differs. With a simulated disk, a
 //! manual clock and a fixed chance, a run repeats itself to the byte, so that it can be stopped at any single step.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::driver::Driver;
 use crate::keeper::{Fetcher, Housekeeper};
+use crate::shard::Shard;
+use crate::shared::Shared;
 
 /// What the threads would do, waiting to be called.
 pub(crate) struct Inline {
@@ -63,17 +65,25 @@ impl Inline {
         parts.driver = parts.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
     }
 
-    /// Looks at the driver, while there is one.
-    pub(crate) fn with_driver<T>(&self, look: impl FnOnce(&mut Driver) -> T) -> Option<T> {
-        self.lock().driver.as_deref_mut().map(look)
+    /// What the threads would share.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.lock().fetcher.shared)
+    }
+
+    /// Looks at the shard, while there is one.
+    pub(crate) fn with_shard<T>(&self, look: impl FnOnce(&mut Shard) -> T) -> Option<T> {
+        self.shared().desk.lock().as_mut().map(|work| look(&mut work.shard))
     }
 }
 
 impl Parts {
     fn pump(&mut self) {
         loop {
-            let asked = self.fetcher.shared.inbox.has_news();
+            let shared = Arc::clone(&self.fetcher.shared);
+            let asked = shared.inbox.has_news() || shared.orders.has_news();
             if asked {
+                // As with threads: whoever asks decides, and the writer makes it durable.
+                shared.attend();
                 self.driver = self.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
             }
             let read = self.fetcher.read(Some(Duration::ZERO));

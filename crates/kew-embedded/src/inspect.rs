@@ -11,11 +11,11 @@ use kew_model::{QueueNumber, Sequence};
 use crate::archive::Archive;
 use crate::checkpoint;
 use crate::decide::locate;
-use crate::driver::Driver;
 use crate::embedded::{Embedded, Engine};
 use crate::inline::Inline;
 use crate::queue::extents::Extents;
 use crate::record::Placed;
+use crate::shard::Shard;
 use crate::state::State;
 
 /// A look into a store that was opened by [`Embedded::open_inline`].
@@ -42,7 +42,7 @@ impl Inspect<'_> {
     /// Begins to note the state's digest after each frame, by the frames' numbers. The notes outlive the store.
     pub fn start_trace(self) -> Trace {
         let trace = Trace::default();
-        self.inline.with_driver(|driver| driver.shard.state.trace = Some(trace.clone()));
+        self.inline.with_shard(|shard| shard.state.trace = Some(trace.clone()));
         trace
     }
 
@@ -51,14 +51,13 @@ impl Inspect<'_> {
     /// # Panics
     /// When the store is closed or has failed.
     pub fn digest(self) -> (Lsn, u64) {
-        let state =
-            self.inline.with_driver(|driver| (driver.shard.state.applied, driver.shard.state.digest()));
+        let state = self.inline.with_shard(|shard| (shard.state.applied, shard.state.digest()));
         state.expect("an open store")
     }
 
     /// The newest frame.
     pub fn applied(self) -> Lsn {
-        self.inline.with_driver(|driver| driver.shard.state.applied).unwrap_or_default()
+        self.inline.with_shard(|shard| shard.state.applied).unwrap_or_default()
     }
 
     /// Every live message's queue and body, read from where it lies.
@@ -66,8 +65,8 @@ impl Inspect<'_> {
     /// # Panics
     /// When one cannot be read.
     pub fn bodies(self) -> Vec<(QueueNumber, Sequence, Vec<u8>)> {
-        let places = self.inline.with_driver(|driver| {
-            let state = &driver.shard.state;
+        let places = self.inline.with_shard(|shard| {
+            let state = &shard.state;
             let each = state.queues.iter().flat_map(|(number, queue)| {
                 let live =
                     (queue.gone.floor()..queue.next).filter(|sequence| !queue.gone.contains(*sequence));
@@ -92,29 +91,29 @@ impl Inspect<'_> {
     /// # Panics
     /// When one does not hold.
     pub fn check(self) {
-        self.inline.with_driver(|driver| driver.shard.state.check());
+        self.inline.with_shard(|shard| shard.state.check());
     }
 
     /// How many entries the delayed messages of all queues take in memory, and how many idempotency keys are there.
     pub fn held_in_memory(self) -> (usize, usize) {
-        let count = |driver: &mut Driver| {
-            let queues = driver.shard.state.queues.values();
+        let count = |shard: &mut Shard| {
+            let queues = shard.state.queues.values();
             let each = queues.map(|queue| (queue.delays.len(), queue.keys.len()));
             each.fold((0, 0), |sum, (delays, keys)| (sum.0 + delays, sum.1 + keys))
         };
-        self.inline.with_driver(count).unwrap_or_default()
+        self.inline.with_shard(count).unwrap_or_default()
     }
 
     /// Bytes of frames that windows hold.
     pub fn window_bytes(self) -> usize {
-        self.inline.with_driver(|driver| driver.shard.state.window_bytes).unwrap_or_default()
+        self.inline.with_shard(|shard| shard.state.window_bytes).unwrap_or_default()
     }
 
     /// How many queues the writer has looked at so far for what time brings and who waits, those that it passed over
     /// included.
     pub fn effort(self) -> u64 {
-        let total = |driver: &mut Driver| driver.shard.state.effort() + driver.shared.signals.effort.total();
-        self.inline.with_driver(total).unwrap_or_default()
+        let looked_at = self.inline.with_shard(|shard| shard.state.effort()).unwrap_or_default();
+        looked_at + self.inline.shared().signals.effort.total()
     }
 
     /// Lets verbs gather instead of being carried out.

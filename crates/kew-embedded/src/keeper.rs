@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use crate::archive::Archive;
 use crate::budget::Room;
 use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Picks};
-use crate::driver::{Alarm, Message, Shared};
+use crate::driver::Message;
 use crate::index::SegmentIndex;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
 use crate::pulled::{self, Unreadable};
 use crate::shard::NoSpace;
+use crate::shared::{Alarm, Shared};
 
 /// How often it is tried again to prepare segments while there is too little space, or too many files are open.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
@@ -125,8 +126,7 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// Reads on until the hand-off closes.
     pub(crate) fn run(&self) {
-        let _alarm =
-            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "reader" };
+        let _alarm = Alarm { shared: Arc::clone(&self.shared), thread: "reader" };
         while self.read(None) || !self.keeper.readings.is_closed() {}
     }
 
@@ -174,9 +174,11 @@ impl Fetcher {
         }
     }
 
-    /// Tells the writer; one that has ended needs to know nothing.
+    /// Brings it to the desk; a store that has ended needs to know nothing.
     fn tell(&self, input: Input) {
-        drop(self.shared.inbox.put(Message::Shard(input)));
+        if self.shared.inbox.put(input).is_ok() {
+            self.shared.attend();
+        }
     }
 }
 
@@ -196,8 +198,7 @@ pub(crate) struct Housekeeper {
 impl Housekeeper {
     /// Keeps on until the hand-off closes.
     pub(crate) fn run(&mut self) {
-        let _alarm =
-            Alarm { shared: Arc::clone(&self.shared), keeper: Arc::clone(&self.keeper), thread: "keeper" };
+        let _alarm = Alarm { shared: Arc::clone(&self.shared), thread: "keeper" };
         loop {
             let waits = self.lacks_files || self.keeper.no_space().is_some();
             let patience = waits.then_some(PREPARE_AGAIN);
@@ -227,7 +228,7 @@ impl Housekeeper {
                     Message::IndexKept(segment, kept.map_err(|error| error.to_string()))
                 }
             };
-            drop(shared.inbox.put(told));
+            drop(shared.orders.put(told));
         }
         keeper.look_at_space(archive, options);
         self.prepare();
@@ -246,7 +247,7 @@ impl Housekeeper {
         }
         if let Err(error) = step {
             // The log takes nothing more, also when the writer has nothing to write and would not notice.
-            drop(self.shared.inbox.put(Message::Failed(error.to_string())));
+            drop(self.shared.orders.put(Message::Failed(error.to_string())));
         }
     }
 }

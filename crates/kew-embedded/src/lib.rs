@@ -18,6 +18,7 @@ mod checkpoint;
 mod clock;
 mod command;
 mod decide;
+mod desk;
 mod drain;
 mod driver;
 mod effort;
@@ -38,6 +39,7 @@ mod queue;
 mod record;
 mod schedule;
 mod shard;
+mod shared;
 mod signals;
 mod state;
 

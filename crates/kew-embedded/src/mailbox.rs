@@ -92,7 +92,6 @@ impl<T> Mailbox<T> {
     }
 
     /// Whether a taker would not have to wait.
-    #[cfg(feature = "test-util")]
     pub(crate) fn has_news(&self) -> bool {
         let contents = self.lock();
         !contents.items.is_empty() || contents.woken

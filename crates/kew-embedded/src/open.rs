@@ -11,12 +11,14 @@ use crate::archive::Archive;
 use crate::budget::Budget;
 use crate::checkpoint;
 use crate::clock::StoreClock;
-use crate::driver::{Driver, Progress, Shared};
+use crate::desk::Desk;
+use crate::driver::{Driver, Progress};
 use crate::embedded::{Embedded, Engine, Threads};
 use crate::keeper::{Fetcher, Housekeeper, Keeper};
 use crate::mailbox::Mailbox;
 use crate::options::Options;
 use crate::shard::Shard;
+use crate::shared::Shared;
 use crate::signals::Signals;
 use crate::state::{Applied, State};
 
@@ -104,25 +106,29 @@ fn assemble(
     let (opened, state) = recover(disk, &options, &*clock, &*chance)?;
     let Opened { journal, committer, preparer, reader, report, .. } = opened;
     let clock = StoreClock::starting_at(state.latest, clock);
-    let shared = Arc::new(Shared {
-        inbox: Mailbox::new(),
-        budget: Budget::new(options.inbox_bytes),
-        catalog: RwLock::new(state.catalog.clone()),
-        signals: Signals::default(),
-        failure: watch::Sender::new(None),
-    });
     let archive = Archive::new(reader);
     let keeper = Arc::new(Keeper::new());
     keeper.look_at_space(&archive, &options);
+    let checkpoints = journal.checkpoint_writer();
+    let catalog = RwLock::new(state.catalog.clone());
+    let progress = Progress::new(clock.now());
+    let shared = Arc::new(Shared {
+        inbox: Mailbox::new(),
+        orders: Mailbox::new(),
+        desk: Desk::new(Shard::new(state, journal, chance, options.window_bytes)),
+        budget: Budget::new(options.inbox_bytes),
+        catalog,
+        signals: Signals::default(),
+        keeper: Arc::clone(&keeper),
+        clock: clock.clone(),
+        failure: watch::Sender::new(None),
+    });
     let waker = Arc::downgrade(&shared);
     clock.on_jump(Arc::new(move || {
         if let Some(shared) = waker.upgrade() {
-            shared.inbox.wake();
+            shared.orders.wake();
         }
     }));
-    let checkpoints = journal.checkpoint_writer();
-    let shard = Shard::new(state, journal, chance, options.window_bytes);
-    let progress = Progress::new(clock.now());
     let fetcher =
         Fetcher { keeper: Arc::clone(&keeper), archive: archive.clone(), shared: Arc::clone(&shared) };
     let housekeeper = Housekeeper {
@@ -134,16 +140,7 @@ fn assemble(
         lacks_files: false,
         options: options.clone(),
     };
-    let driver = Box::new(Driver {
-        shard,
-        committer,
-        checkpoints,
-        clock: clock.clone(),
-        options,
-        shared: Arc::clone(&shared),
-        keeper: Arc::clone(&keeper),
-        progress,
-    });
+    let driver = Box::new(Driver { committer, checkpoints, options, shared: Arc::clone(&shared), progress });
     Ok(Parts { driver, fetcher, housekeeper, shared, archive, keeper, clock, report: Arc::new(report) })
 }
 

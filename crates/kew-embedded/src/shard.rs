@@ -52,6 +52,16 @@ pub(crate) struct Stepped {
     pub(crate) unfinished: bool,
 }
 
+impl Stepped {
+    /// Goes on with what the next step left to do.
+    pub(crate) fn add(&mut self, next: Self) {
+        self.answers.extend(next.answers);
+        self.fetches.extend(next.fetches);
+        self.effects.add(next.effects);
+        self.unfinished = next.unfinished;
+    }
+}
+
 /// A refusal of pushes for want of space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoSpace {
@@ -102,6 +112,12 @@ impl Shard {
         }
     }
 
+    /// Lets burials go on that rest after a turn. Not every step begins one, so that those who only bring a verb do not
+    /// have to wait for many.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        self.drain.begin_turn(now.max(self.state.latest));
+    }
+
     /// Takes what has arrived. After an error nothing of this step may be answered as done.
     pub(crate) fn step(
         &mut self,
@@ -113,7 +129,6 @@ impl Shard {
         if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
             self.drop_idle_windows();
         }
-        self.drain.begin_turn(now);
         self.due(now)?;
         self.resume(now)?;
         for input in inputs {

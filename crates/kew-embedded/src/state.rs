@@ -70,6 +70,14 @@ pub(crate) struct Effects {
     pub(crate) available: BTreeSet<QueueNumber>,
 }
 
+impl Effects {
+    /// Goes on with what later frames changed.
+    pub(crate) fn add(&mut self, mut later: Self) {
+        self.catalog.append(&mut later.catalog);
+        self.available.append(&mut later.available);
+    }
+}
+
 impl State {
     /// Applies one frame.
     pub(crate) fn apply(&mut self, frame: Applied<'_>) -> Result<(), Malformed> {

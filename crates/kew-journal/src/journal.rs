@@ -164,6 +164,22 @@ impl Journal {
         Ok(())
     }
 
+    /// Has the group that is being staged say what is durable by now, if none of its frames does: they may have been
+    /// staged while the group before was being synced.
+    ///
+    /// # Errors
+    /// Any error ends the journal.
+    pub fn mark_group(&mut self) -> Result<(), Error> {
+        self.note_commits();
+        if self.staged.is_empty() { Ok(()) } else { self.mark() }
+    }
+
+    /// Whether everything that was staged is durable.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.shared.durable_lsn() >= self.tail.last_lsn
+    }
+
     /// Takes everything staged, for [`Committer::commit`]. Groups must be committed in the order they were taken.
     pub fn take_group(&mut self) -> Option<Group> {
         if self.staged.is_empty() {
@@ -181,6 +197,11 @@ impl Journal {
     pub fn note_durable(&mut self, lsn: Lsn) {
         let proven = lsn.min(self.shared.durable_lsn());
         self.durable_lsn = self.durable_lsn.max(proven);
+    }
+
+    /// Takes note of everything that the committer has made durable by now.
+    pub fn note_commits(&mut self) {
+        self.durable_lsn = self.shared.durable_lsn();
     }
 
     /// What a checkpoint of the state after the last staged payload has to say of the log.

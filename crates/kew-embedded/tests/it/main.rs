@@ -11,5 +11,6 @@ mod looks;
 mod regressions;
 mod subject;
 mod suite;
+mod threads;
 mod waiting;
 mod workload;

@@ -1,0 +1,162 @@
+//! What the store's threads and those who ask it share: what has come and not been decided, the desk where it is
+//! decided, and the news that everybody waits for.
+//!
+//! * H1: whoever puts something into the inbox attends to it ([`Shared::attend`]) or wakes the writer, so that nothing
+//!   lies there while nobody looks.
+//! * H2: what was decided leaves after the sync that covers it (E1): by the writer, or at once by whoever decided it
+//!   when everything that had been decided so far was durable already.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use kew_model::{Clock as _, Error};
+use tokio::sync::{oneshot, watch};
+
+use crate::budget::Budget;
+use crate::catalog::Catalog;
+use crate::clock::StoreClock;
+use crate::command::Input;
+use crate::desk::{Desk, Leaving};
+use crate::driver::Message;
+use crate::keeper::Keeper;
+use crate::mailbox::Mailbox;
+use crate::signals::Signals;
+
+/// Whom to tell that the store is closed.
+pub(crate) type CloseReply = oneshot::Sender<Result<(), Error>>;
+
+/// Why a store has failed whose thread panicked.
+pub(crate) const NO_ANSWER: &str = "thread came to a state that it has no answer to";
+
+/// What everybody shares.
+pub(crate) struct Shared {
+    /// What is to be decided.
+    pub(crate) inbox: Mailbox<Input>,
+    /// What only the writer does.
+    pub(crate) orders: Mailbox<Message>,
+    pub(crate) desk: Desk,
+    /// What requests may take up while they wait.
+    pub(crate) budget: Arc<Budget>,
+    /// The catalog as far as it is durable.
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) signals: Signals,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: StoreClock,
+    /// Why the store has failed, once it has.
+    pub(crate) failure: watch::Sender<Option<String>>,
+}
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("Shared").field("inbox", &self.inbox).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Decides what has come, unless somebody else is at it: then they go on with this, or the writer does. A panic ends
+    /// the store and nothing else: whoever asked has no part in it, and learns that the outcome is unknown.
+    pub(crate) fn attend(self: &Arc<Self>) {
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let _alarm = Alarm { shared: Arc::clone(self), thread: "asking" };
+            self.decide();
+        }));
+        // The alarm has told everybody.
+        drop(decided);
+    }
+
+    fn decide(&self) {
+        while self.inbox.has_news() {
+            let Some(mut desk) = self.desk.try_lock() else {
+                // Whoever holds it may have taken what had come before, and not look again.
+                self.orders.wake();
+                return;
+            };
+            let Some(work) = desk.as_mut() else { return };
+            let inputs = self.inbox.take(Some(Duration::ZERO)).items;
+            work.step(inputs, self.clock.now(), self.keeper.no_space());
+            let durable = work.leave_if_durable();
+            let is_left = work.wants_writer();
+            drop(desk);
+            if is_left {
+                self.orders.wake();
+            }
+            if let Some(leaving) = durable {
+                self.give_out(leaving);
+            }
+        }
+    }
+
+    /// D1, D2: publishes, answers, and sends off what is to be read.
+    pub(crate) fn give_out(&self, leaving: Leaving) {
+        let Leaving { stepped, ripe } = leaving;
+        if !stepped.effects.catalog.is_empty() {
+            let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+            stepped.effects.catalog.iter().for_each(|change| catalog.apply(change));
+        }
+        self.signals.tell(&stepped.effects.available);
+        for (reply_to, answer) in stepped.answers {
+            // Whoever asked may have gone; what was done stays done.
+            drop(reply_to.send(answer));
+        }
+        for fetch in stepped.fetches {
+            self.keeper.fetch(fetch);
+        }
+        self.signals.tell(&ripe);
+    }
+
+    /// Takes nothing more in.
+    pub(crate) fn close(&self) {
+        self.inbox.close();
+        self.orders.close();
+    }
+
+    /// The error for whoever asked and was left without an answer.
+    pub(crate) fn unanswered(&self) -> Error {
+        let reason = self.failure.borrow().clone();
+        Error::OutcomeUnknown {
+            cause: reason.unwrap_or_else(|| "the store ended without an answer".to_owned()),
+        }
+    }
+
+    /// The error for whoever asks a store that takes nothing more.
+    pub(crate) fn refusal(&self) -> Error {
+        match &*self.failure.borrow() {
+            Some(cause) => Error::OutcomeUnknown { cause: cause.clone() },
+            None => Error::Closing,
+        }
+    }
+}
+
+/// Tells everybody that the store has failed, should the thread that holds it panic: nobody waits for ever, and the
+/// process can end. In the writer it goes before those who wait for an answer, so that they learn the reason.
+pub(crate) struct Alarm {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) thread: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { shared, thread } = self;
+            let failure = || Some(format!("the {thread} {NO_ANSWER}"));
+            shared.failure.send_if_modified(|reason| {
+                let is_first = reason.is_none();
+                if is_first {
+                    *reason = failure();
+                }
+                is_first
+            });
+            shared.close();
+            shared.keeper.close();
+            shared.signals.tell_all();
+            for input in shared.inbox.take(Some(Duration::ZERO)).items {
+                // Whoever asked learns it from the answer that does not come.
+                drop(input);
+            }
+            for message in shared.orders.take(Some(Duration::ZERO)).items {
+                drop(message);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The store with its threads: many ask at once, and each of them decides for the others.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+use kew_embedded::{Embedded, Options};
+use kew_journal::SimDisk;
+use kew_model::{
+    AccountId, AckOutcome, Broker, ConsumerKind, ContentType, Milliseconds, NewConsumer, NewQueue, Place,
+    Pull, PullSettings, PushBatch, QueueSettings, Settlement,
+};
+use kew_testkit::{FixedChance, ManualClock, wait};
+
+const ASKERS: usize = 8;
+const PUSHES: usize = 200;
+
+fn open(disk: &SimDisk) -> Embedded {
+    let options = Options { segment_bytes: 64 << 10, checkpoint_bytes: 32 << 10, ..Options::default() };
+    let chance = Arc::new(FixedChance::new(1));
+    Embedded::open(Arc::new(disk.clone()), options, Arc::new(ManualClock::default()), chance).unwrap()
+}
+
+fn a_queue(store: &Embedded) -> Place {
+    let account = wait(store.create_account(Some(AccountId([1; 16])), "one".to_owned())).unwrap();
+    let queue = NewQueue {
+        name: "jobs".parse().unwrap(),
+        id: None,
+        jurisdiction: None,
+        settings: QueueSettings::default(),
+    };
+    let queue = wait(store.create_queue(account.id, queue)).unwrap();
+    let place = Place { account: account.id, queue: queue.id };
+    let kind = ConsumerKind::HttpPull(PullSettings::default());
+    wait(store.create_consumer(place, NewConsumer { kind, dead_letter_queue: None })).unwrap();
+    place
+}
+
+/// Pulls until everything has come once, and acknowledges every other message.
+fn take(store: &Embedded, place: Place, taken: &Mutex<BTreeSet<Vec<u8>>>) {
+    while taken.lock().unwrap().len() < ASKERS * PUSHES {
+        let pull = Pull { batch_size: Some(7), visibility_timeout: Some(Milliseconds(60_000)) };
+        let pulled = wait(store.pull(place, pull)).unwrap();
+        let mut settlement = Settlement::default();
+        for (index, message) in pulled.messages.iter().enumerate() {
+            assert_eq!(message.attempts, 1, "nobody else was given it");
+            let is_new = taken.lock().unwrap().insert(pulled.body(message).to_vec());
+            assert!(is_new, "a message came twice");
+            if index % 2 == 0 {
+                settlement.acks.push(message.lease);
+            }
+        }
+        let settled = wait(store.settle(place, settlement)).unwrap();
+        assert!(settled.acks.iter().all(|outcome| *outcome == AckOutcome::Acked), "{settled:?}");
+    }
+}
+
+#[test]
+fn many_who_ask_at_once_are_each_answered_rightly_and_a_power_cut_changes_nothing() {
+    // Given a store with threads, small segments and frequent checkpoints
+    let disk = SimDisk::new(3);
+    let store = open(&disk);
+    let place = a_queue(&store);
+    let taken = Mutex::new(BTreeSet::new());
+    let start = Barrier::new(2 * ASKERS);
+
+    // When many push and many pull and acknowledge at once
+    thread::scope(|scope| {
+        for asker in 0..ASKERS {
+            let (store, start, taken) = (&store, &start, &taken);
+            scope.spawn(move || {
+                start.wait();
+                for number in 0..PUSHES {
+                    let mut batch = PushBatch::new();
+                    batch.add(format!("{asker}-{number}").as_bytes(), ContentType::Text, None).unwrap();
+                    wait(store.push(place, batch)).unwrap();
+                }
+            });
+            scope.spawn(move || {
+                start.wait();
+                take(store, place, taken);
+            });
+        }
+    });
+
+    // Then each message came once, and what was answered is what a power cut leaves
+    let before = wait(store.backlog(place)).unwrap();
+    assert!(before.count > 0 && before.count < (ASKERS * PUSHES) as u64);
+    let cut = disk.fork(4);
+    cut.power_cut(kew_journal::Loss::Everything);
+    let after = wait(open(&cut).backlog(place)).unwrap();
+    assert_eq!((after.count, after.bytes), (before.count, before.bytes));
+}
