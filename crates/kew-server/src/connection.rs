@@ -1,9 +1,13 @@
 //! One connection, from accept to close: hyper speaks HTTP/1.1, the house answers, and one timer watches both.
 //!
+//! Hyper comes when a request's head is there, so that thousands of connections may wait, or have begun to send heads that
+//! never end, at the cost of what they have sent. The bytes of large unfinished heads are bounded over all connections.
+//!
 //! The timer ticks at the shortest deadline and then looks where the connection stands, so a request costs no
 //! timer of its own, and no deadline is missed. A request that runs out of time is answered as such; a connection that
 //! does, without a request in hand, is closed.
 
+mod ahead;
 mod head;
 mod stream;
 mod watch;
@@ -12,6 +16,7 @@ use core::convert::Infallible;
 use core::future::{Future as _, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
+use core::time::Duration;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -23,10 +28,11 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::guest::Guest;
 use crate::house::House;
-use crate::settings::Settings;
+use crate::reply;
 use crate::tls::Tls;
 
-use stream::Stream;
+pub(crate) use ahead::HeadRoom;
+use stream::{Beginning, Stream};
 pub(crate) use watch::{Phase, Watch};
 
 /// How far the server is from its end.
@@ -54,6 +60,25 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 const READ_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
+
+/// How a connection went on that hyper speaks on.
+enum Progress {
+    /// It is over.
+    Ended(hyper::Result<()>),
+    /// A request has ended to wait, so that shorter deadlines count again.
+    WaitEnded,
+    /// Nothing of a request is there, and nobody known.
+    Quiet,
+}
+
+/// What all of a connection's states share.
+struct Line {
+    guest: Guest,
+    house: Arc<House>,
+    watch: Arc<Watch>,
+    stage: channel::Receiver<Stage>,
+    timer: Pin<Box<Sleep>>,
+}
 
 /// Serves one connection until it ends, by whichever side; first it shakes hands, if the server encrypts.
 pub(crate) async fn serve<S>(stream: S, guest: Guest, house: Arc<House>, stage: channel::Receiver<Stage>)
@@ -93,74 +118,152 @@ async fn serve_encrypted<S>(
 }
 
 /// Speaks HTTP on a connection until it ends.
-async fn converse<S>(stream: S, guest: Guest, house: Arc<House>, mut stage: channel::Receiver<Stage>)
+async fn converse<S>(stream: S, guest: Guest, house: Arc<House>, stage: channel::Receiver<Stage>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let watch = Arc::new(Watch::new());
-    let io = TokioIo::new(Stream::new(stream, watch.clone()));
-    let (shared, watched) = (house.clone(), watch.clone());
-    let service = service_fn(move |request| {
-        let (house, watch) = (shared.clone(), watched.clone());
-        async move { Ok::<_, Infallible>(house.answer(request, guest, &watch).await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .max_buf_size(READ_BYTES_MAX)
-            .max_header_size(HEADER_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
-            .header_read_timeout(None)
-            .serve_connection(io, service)
-    );
-    let mut timer = pin!(sleep_until(Instant::now() + house.settings().header_timeout));
+    let mut stream = Stream::new(stream, watch.clone(), house.head_room.clone());
+    let timer = Box::pin(sleep_until(Instant::now() + house.settings().header_timeout));
+    let mut line = Line { guest, house, watch, stage, timer };
     loop {
-        let progress = poll_fn(|context| match connection.as_mut().poll(context) {
-            Poll::Ready(ended) => Poll::Ready(Some(ended)),
-            Poll::Pending if watch.take_wait_ended() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        tokio::select! {
-            biased;
-            progress = progress => match progress {
-                None => timer.as_mut().reset(Instant::now() + house.settings().header_timeout),
-                Some(ended) => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    return;
-                }
-            },
-            () = timer.as_mut() => {
-                if !is_in_time(&watch, house.settings(), timer.as_mut()) {
-                    return;
-                }
-            }
-            told = stage.changed() => match told.map(|()| *stage.borrow_and_update()) {
-                Ok(Stage::Serving) => {}
-                Ok(Stage::Draining) => connection.as_mut().graceful_shutdown(),
-                Ok(Stage::Ending) | Err(_) => return,
-            }
+        match line.begin(&mut stream).await {
+            Beginning::Head => {}
+            Beginning::NoRoom => return line.refuse(stream).await,
+            Beginning::End => return,
+        }
+        // In a box of its own, so that a connection without a request is small.
+        match Box::pin(line.speak(stream)).await {
+            Some(quiet) => stream = quiet,
+            None => return,
         }
     }
 }
 
-/// Looks at the deadline and sets the timer anew; false when the connection is to be closed.
-fn is_in_time(watch: &Watch, settings: &Settings, timer: Pin<&mut Sleep>) -> bool {
-    let (now, deadline) = (Instant::now(), watch.deadline(settings));
-    let next_look = now + settings.header_timeout;
-    if now < deadline {
-        // Thousands may wait for long; the end of a wait is told (`Watch::take_wait_ended`).
-        let is_waiting = watch.phase() == Phase::Waiting;
-        timer.reset(if is_waiting { deadline } else { deadline.min(next_look) });
-        return true;
-    }
-    match watch.phase() {
-        Phase::Body | Phase::Work | Phase::Waiting => {
-            // The request's own poll, which follows at once, turns this into its answer.
-            watch.expire();
-            timer.reset(next_look);
-            true
+impl Line {
+    /// Waits for a request's head.
+    async fn begin<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut Stream<S>) -> Beginning {
+        loop {
+            tokio::select! {
+                biased;
+                beginning = poll_fn(|context| stream.poll_begin(context)) => return beginning,
+                () = self.timer.as_mut() => {
+                    if !self.is_in_time() {
+                        return Beginning::End;
+                    }
+                }
+                told = self.stage.changed() => {
+                    if told.is_err() || !self.stage.borrow_and_update().takes_requests() {
+                        return Beginning::End;
+                    }
+                }
+            }
         }
-        Phase::Idle | Phase::Headers | Phase::Writing | Phase::Lingering => false,
+    }
+
+    /// Has hyper speak until the connection ends, or until it is quiet and can do without: at once for somebody unknown,
+    /// who may hold thousands, and after a while for everybody.
+    async fn speak<S>(&mut self, stream: Stream<S>) -> Option<Stream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (guest, house, watched) = (self.guest, self.house.clone(), self.watch.clone());
+        let service = service_fn(move |request| {
+            let (house, watch) = (house.clone(), watched.clone());
+            async move { Ok::<_, Infallible>(house.answer(request, guest, &watch).await) }
+        });
+        let mut connection = http1::Builder::new()
+            .max_buf_size(READ_BYTES_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service);
+        loop {
+            let watch = self.watch.as_ref();
+            let progress = poll_fn(|context| {
+                loop {
+                    match Pin::new(&mut connection).poll(context) {
+                        Poll::Ready(ended) => return Poll::Ready(Progress::Ended(ended)),
+                        Poll::Pending if watch.take_wait_ended() => return Poll::Ready(Progress::WaitEnded),
+                        // Whether the client is still there is looked for once more.
+                        Poll::Pending if watch.take_wait_begun() => {}
+                        Poll::Pending if !watch.is_known() && watch.is_quiet() => {
+                            return Poll::Ready(Progress::Quiet);
+                        }
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            });
+            tokio::select! {
+                biased;
+                progress = progress => match progress {
+                    Progress::WaitEnded => self.look_after(self.house.settings().header_timeout),
+                    Progress::Quiet => break,
+                    Progress::Ended(Ok(())) => return None,
+                    Progress::Ended(Err(error)) => {
+                        tracing::debug!(%error, "a connection broke");
+                        return None;
+                    }
+                },
+                () = self.timer.as_mut() => {
+                    if !self.is_in_time() {
+                        return None;
+                    }
+                    if self.watch.is_quiet() {
+                        break;
+                    }
+                }
+                told = self.stage.changed() => match told.map(|()| *self.stage.borrow_and_update()) {
+                    Ok(Stage::Serving) => {}
+                    Ok(Stage::Draining) => Pin::new(&mut connection).graceful_shutdown(),
+                    Ok(Stage::Ending) | Err(_) => return None,
+                }
+            }
+        }
+        // Hyper gets one request at a time, so it holds nothing of the next.
+        Some(connection.into_parts().io.into_inner())
+    }
+
+    /// Tells a client that there is no room for its head, and hangs up.
+    async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: Stream<S>) {
+        stream.refuse(reply::to_crowded());
+        loop {
+            tokio::select! {
+                biased;
+                _ = poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)) => return,
+                () = self.timer.as_mut() => {
+                    if !self.is_in_time() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sets the timer to look after so long.
+    fn look_after(&mut self, duration: Duration) {
+        self.timer.as_mut().reset(Instant::now() + duration);
+    }
+
+    /// Looks at the deadline and sets the timer anew; false when the connection is to be closed.
+    fn is_in_time(&mut self) -> bool {
+        let (watch, settings) = (&self.watch, self.house.settings());
+        let (now, deadline) = (Instant::now(), watch.deadline(settings));
+        let next_look = now + settings.header_timeout;
+        if now < deadline {
+            // Thousands may wait for long; the end of a wait is told (`Watch::take_wait_ended`).
+            let is_waiting = watch.phase() == Phase::Waiting;
+            self.timer.as_mut().reset(if is_waiting { deadline } else { deadline.min(next_look) });
+            return true;
+        }
+        match watch.phase() {
+            Phase::Body | Phase::Work | Phase::Waiting => {
+                // The request's own poll, which follows at once, turns this into its answer.
+                watch.expire();
+                self.timer.as_mut().reset(next_look);
+                true
+            }
+            Phase::Idle | Phase::Headers | Phase::Writing | Phase::Lingering => false,
+        }
     }
 }

@@ -17,7 +17,7 @@ use kew_wire::{Fault, Kind};
 use tokio::sync::{Semaphore, watch as channel};
 
 use crate::body::{BODY_BYTES_MAX, RequestBody};
-use crate::connection::{Phase, Stage, Watch};
+use crate::connection::{HeadRoom, Phase, Stage, Watch};
 use crate::door::{Door, Knock};
 use crate::guest::Guest;
 use crate::operations::{self, Call, Success};
@@ -37,6 +37,8 @@ pub(crate) struct House {
     /// How far the server is from its end, for all who wait.
     pub(crate) stage: channel::Sender<Stage>,
     pub(crate) waiting: Waiting,
+    /// For the large unfinished heads of all connections.
+    pub(crate) head_room: Arc<HeadRoom>,
     settings: Settings,
     door: Door,
     request_ids: RequestIds,
@@ -57,8 +59,21 @@ impl House {
         let waiting = Waiting::new(waiters_max(&settings));
         let stage = channel::Sender::new(Stage::Serving);
         let body_room = Semaphore::new(room);
+        let head_room = Arc::new(HeadRoom::new(settings.heads_in_flight_bytes));
         let door = Door::new(&settings);
-        Self { broker, chance, keys, clock, stage, waiting, settings, door, request_ids, body_room }
+        Self {
+            broker,
+            chance,
+            keys,
+            clock,
+            stage,
+            waiting,
+            head_room,
+            settings,
+            door,
+            request_ids,
+            body_room,
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -64,25 +64,40 @@ fn add_headers(headers: &mut HeaderMap, id: RequestId) {
 
 /// The whole answer to bytes that are no request, by the digits of the status that hyper has for them.
 pub(crate) fn to_malformed(status: &[u8]) -> Vec<u8> {
-    let fault = Fault::new(match status {
+    to_no_request(&Fault::new(match status {
         b"431" | b"414" => Kind::HeadersTooLarge,
         _ => Kind::ConnectionMalformed,
-    });
-    to_bytes(&fault)
+    }))
 }
 
 /// The whole answer to bytes that are no TLS, on a server that speaks nothing else: in plain HTTP, as the client most likely
 /// does.
 pub(crate) fn to_plaintext() -> Vec<u8> {
     let why = "this server speaks HTTPS on this port: use https:// in place of http://";
-    to_bytes(&Fault::new(Kind::ConnectionMalformed).detailed(why))
+    to_no_request(&Fault::new(Kind::ConnectionMalformed).detailed(why))
 }
 
-fn to_bytes(fault: &Fault) -> Vec<u8> {
-    let status = StatusCode::from_u16(fault.line().status).unwrap_or(StatusCode::BAD_REQUEST);
+/// The whole answer to one whose large head is not finished, while there is no room for more of these.
+pub(crate) fn to_crowded() -> Vec<u8> {
+    let why =
+        "too many requests with large headers are unfinished; send the headers in one piece, or try again";
+    to_no_request(&Fault::new(Kind::Overloaded).detailed(why))
+}
+
+/// The whole answer to what never became a request; the connection ends with it.
+fn to_no_request(fault: &Fault) -> Vec<u8> {
+    let line = fault.line();
+    let status = StatusCode::from_u16(line.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let again = match line.again {
+        Again::After(seconds) => format!(
+            "retry-after: {seconds}
+"
+        ),
+        Again::Unsaid | Again::Never => String::new(),
+    };
     let body = envelope::failure(fault);
     let mut answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{again}connection: close\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -58,6 +58,9 @@ pub struct Settings {
     /// The most bytes of bodies over 32 KiB held at a time, at least 1 MiB; more of them wait, unread but for their start. A
     /// body in chunks counts as 1 MiB until it is there. Default 16 MiB: one that grows takes twice its size for a moment.
     pub bodies_in_flight_bytes: usize,
+    /// The most bytes of unfinished headers held at a time, of all connections that are new, have shown no token yet, or have been idle for
+    /// [`Settings::header_timeout`]; 2 KiB of each count for nothing. Whoever needs more is refused. Default 8 MiB.
+    pub heads_in_flight_bytes: usize,
     /// The most pulls that wait for messages at a time; more are refused. Each takes a connection, so this counts for
     /// something only below [`Settings::connections_max`]. Default 10,000.
     pub waiters_max: usize,
@@ -90,6 +93,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             bodies_in_flight_bytes: 16 * 1024 * 1024,
+            heads_in_flight_bytes: 8 * 1024 * 1024,
             waiters_max: 10_000,
             auth_failures_per_minute_max: 10,
             token_requests_per_second_max: 0,

@@ -12,8 +12,10 @@ use crate::siege::{Siege, Told, told};
 const CLIENTS: usize = 128;
 /// Connections of a flood: fewer than the server takes, which is 4,096.
 const FLOOD: usize = 3_000;
-/// Connections of a flood that sends as much as it may.
-const HEADS: usize = 1_000;
+/// Connections of a flood that sends heads as large as they may be: nearly all that the server takes.
+const HEADS: usize = 4_000;
+/// Connections of one that sends a body before, too.
+const HEADS_BEHIND_BODIES: usize = 1_500;
 const MEBIBYTE: usize = 1 << 20;
 
 fn refused(status: u16, code: u64) -> Told {
@@ -120,30 +122,61 @@ fn thousands_of_connections_are_held_and_let_go() {
 
 #[test]
 fn huge_heads_that_do_not_end_cost_little_before_anyone_is_known() {
+    // Given clients without a token
+    let mut siege = Siege::begin();
+    allow_files();
+    let streams: Vec<_> = (0..HEADS).map(|_| siege.connect()).collect();
+    // When each leaves a head of nearly the allowed size without an end
+    send_to_all(&streams, &unfinished_head());
+    // Then a good client is served, and they are let go: some because there is no more room for heads, which they are
+    // told, and the others in the end without an answer
+    siege.serves();
+    let told: Vec<_> = streams.iter().map(read_to_end).collect();
+    let crowded = told.iter().filter(|text| text.contains(r#""code":10250"#)).count();
+    assert!(told.iter().all(|text| text.is_empty() || text.starts_with("HTTP/1.1 429 ")));
+    assert!((1..HEADS).contains(&crowded), "{crowded} of {HEADS}");
+    drop(streams);
+    siege.end();
+}
+
+#[test]
+fn huge_heads_behind_bodies_cost_little_before_anyone_is_known() {
     // Given clients without a token, whose first request has made the server read in large pieces
     let mut siege = Siege::begin();
     allow_files();
     let path = siege.site.messages(&siege.site.queues.work, "");
     let ahead = format!("POST {path} HTTP/1.1\r\nhost: kew\r\ncontent-length: 64000\r\n\r\n{:64000}", "");
-    let streams: Vec<_> = (0..HEADS).map(|_| siege.connect()).collect();
+    let streams: Vec<_> = (0..HEADS_BEHIND_BODIES).map(|_| siege.connect()).collect();
     // When each leaves a head of nearly the allowed size without an end
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: kew\r\nx-long: {}", "y".repeat(7_500));
-    for mut stream in &streams {
-        stream.write_all(format!("{ahead}{head}").as_bytes()).unwrap();
-    }
+    send_to_all(&streams, &format!("{ahead}{}", unfinished_head()));
     // Then a good client is served, and they are let go
     siege.serves();
     for stream in &streams {
-        read_to_end(stream);
+        assert!(read_to_end(stream).starts_with("HTTP/1.1 401 "));
     }
     drop(streams);
     siege.end();
 }
 
-/// Reads until the server hangs up.
-fn read_to_end(mut stream: &TcpStream) {
-    let mut buffer = [0; 4096];
-    while std::io::Read::read(&mut stream, &mut buffer).unwrap() > 0 {}
+fn unfinished_head() -> String {
+    format!("GET /healthz HTTP/1.1\r\nhost: kew\r\nx-long: {}", "y".repeat(7_500))
+}
+
+fn send_to_all(streams: &[TcpStream], text: &str) {
+    for mut stream in streams {
+        stream.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+/// Reads until the server hangs up, and gives what it said.
+fn read_to_end(mut stream: &TcpStream) -> String {
+    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match std::io::Read::read(&mut stream, &mut buffer).unwrap() {
+            0 => return String::from_utf8(said).unwrap(),
+            count => said.extend_from_slice(&buffer[..count]),
+        }
+    }
 }
 
 /// Some systems let a process open a thousand files unless it asks for more.

@@ -34,39 +34,59 @@ pub(super) struct Head {
 #[derive(Debug, PartialEq, Eq)]
 struct Refused;
 
+/// Bytes that went by.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// How many of them are of the request at hand.
+    pub(super) bytes: usize,
+    /// Whether it ends with them.
+    pub(super) is_end: bool,
+}
+
 impl Heads {
     pub(super) fn new() -> Self {
         Self::Head(Head::new())
     }
 
-    /// Watches bytes go by. When a head is not to be served, gives how many bytes of these stand before the one that
-    /// shows it; nothing more may be asked then.
-    pub(super) fn watch(&mut self, bytes: &[u8]) -> Result<(), usize> {
+    /// Whether a head is not yet at its end.
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self, Self::Head(_))
+    }
+
+    /// Watches bytes go by, up to the end of the request at hand. When its head is not to be served, gives how many bytes
+    /// of these stand before the one that shows it; nothing more may be asked then.
+    pub(super) fn watch(&mut self, bytes: &[u8]) -> Result<Passed, usize> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             match self {
-                Self::Chunks => return Ok(()),
+                Self::Chunks => break,
                 Self::Body(left) => {
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     at += taken;
                     *left -= taken as u64;
                     if *left == 0 {
                         *self = Self::new();
+                        return Ok(Passed { bytes: at, is_end: true });
                     }
                 }
                 Self::Head(head) => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     head.take(&rest[..end.unwrap_or(rest.len())]);
-                    let Some(end) = end else { return Ok(()) };
-                    if let Some(after) = head.end_line().map_err(|Refused| at + end)? {
-                        *self = after;
-                    }
+                    let Some(end) = end else { break };
+                    let after = head.end_line().map_err(|Refused| at + end)?;
                     at += end + 1;
+                    if let Some(after) = after {
+                        let is_end = after.is_in_head();
+                        *self = after;
+                        if is_end {
+                            return Ok(Passed { bytes: at, is_end });
+                        }
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(Passed { bytes: bytes.len(), is_end: false })
     }
 }
 
@@ -144,10 +164,30 @@ mod tests {
     /// Where bytes are refused, when they come in parts of this size.
     fn refused_at(bytes: &[u8], part_bytes: usize) -> Option<usize> {
         let mut heads = Heads::new();
-        bytes.chunks(part_bytes).enumerate().find_map(|(index, part)| {
-            let before = heads.watch(part).err()?;
-            Some(index * part_bytes + before)
-        })
+        let mut at = 0;
+        while at < bytes.len() {
+            match heads.watch(&bytes[at..bytes.len().min(at.saturating_add(part_bytes))]) {
+                Ok(passed) => at += passed.bytes,
+                Err(before) => return Some(at + before),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn each_request_ends_where_its_body_does() {
+        let requests = [
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\n\r\n\r",
+            "\r\nPUT / HTTP/1.1\r\n\r\n",
+        ];
+        let (all, mut heads, mut at) = (requests.concat(), Heads::new(), 0);
+        for request in requests {
+            let passed = heads.watch(&all.as_bytes()[at..]);
+            assert_eq!(passed, Ok(Passed { bytes: request.len(), is_end: true }));
+            at += request.len();
+        }
+        assert_eq!(heads.watch(b"GET / HT"), Ok(Passed { bytes: 8, is_end: false }));
     }
 
     #[test]

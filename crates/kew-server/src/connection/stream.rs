@@ -1,10 +1,16 @@
 //! The bytes of a connection, watched.
 //!
-//! Four things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
+//! Several things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
 //! for deadlines. What hyper writes by itself because the bytes were no HTTP (a bare 400, 414 or 431) is put into
 //! the envelope: it is told from an answer of ours by when it comes, namely while no request is in hand. And a
 //! connection that ends before the client has sent everything is read out for a moment, so that the answer is not
-//! lost to a reset. And a head that two servers could read in two ways ([`Heads`]) is spoilt, so that hyper refuses it.
+//! lost to a reset. A head that two servers could read in two ways ([`Heads`]) is spoilt, so that hyper refuses it.
+//!
+//! And hyper gets one request at a time. What comes behind it stays here ([`Ahead`]), and is read on, within a bound: so a
+//! client that leaves is noticed while its pull waits, whatever it has sent before. Who is unknown or has been idle gets no
+//! hyper before a head is whole ([`Stream::poll_begin`]): its buffers take more than the head does.
+
+mod beginning;
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -13,15 +19,22 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::head::Heads;
+use crate::connection::ahead::{Ahead, HeadRoom};
+use crate::connection::head::{Heads, Passed};
 use crate::connection::watch::{Phase, Watch};
 use crate::reply;
+
+pub(crate) use beginning::Beginning;
+use beginning::Scout;
 
 /// How much a client may still send after it was answered, in bytes.
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How much is read at once from somebody unknown, in bytes: less than what makes hyper enlarge its buffer.
 const UNKNOWN_READ_BYTES: usize = 8 * 1024 - 1;
+
+/// How much is read behind a request in hand, in bytes. One read may add to it.
+const AHEAD_BYTES_MAX: usize = 4 * 1024;
 
 /// What hyper reads in place of the rest of a head that is not to be served: a byte that stands in none, and an end.
 const NO_HEAD: &[u8] = b"\0\r\n\r\n";
@@ -30,6 +43,10 @@ pub(crate) struct Stream<S> {
     inner: S,
     watch: Arc<Watch>,
     heads: Heads,
+    ahead: Ahead,
+    scout: Scout,
+    /// The client sends no more.
+    is_ended: bool,
     /// What is still to be read of [`NO_HEAD`], once a head is not to be served.
     spoilt: Option<&'static [u8]>,
     /// An answer of ours in place of a bare one, as far as it is not yet written.
@@ -39,11 +56,14 @@ pub(crate) struct Stream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(inner: S, watch: Arc<Watch>, room: Arc<HeadRoom>) -> Self {
         Self {
             inner,
             watch,
             heads: Heads::new(),
+            ahead: Ahead::new(room),
+            scout: Scout::new(),
+            is_ended: false,
             spoilt: None,
             replacement: Vec::new(),
             is_shut: false,
@@ -65,13 +85,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Watches what was read behind the first `before` bytes; spoils it from where a head is not to be served.
-    fn check(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        if let Err(kept) = self.heads.watch(&buffer.filled()[before..]) {
-            buffer.set_filled(before + kept);
-            self.spoilt = Some(NO_HEAD);
-            self.spoil(buffer);
+    /// Reads on behind the request in hand, for the end of the connection. It shows once all that came before it is
+    /// answered; or at once, when a request waits that nobody will take the answer of.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 1024];
+        while !self.is_ended && self.ahead.bytes().len() < AHEAD_BYTES_MAX {
+            let mut piece = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut piece))?;
+            self.is_ended = piece.filled().is_empty();
+            self.ahead.push(piece.filled());
         }
+        let is_shown = self.is_ended && (self.ahead.is_empty() || self.watch.phase() == Phase::Waiting);
+        if is_shown { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Hands on what stands behind the first `before` bytes, up to the end of a request; keeps the rest. Spoils it from
+    /// where a head is not to be served.
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>, before: usize, is_ahead: bool) {
+        let bytes = &buffer.filled()[before..];
+        let passed = match self.heads.watch(bytes) {
+            Ok(Passed { bytes: passed, is_end }) => {
+                if !is_ahead {
+                    self.ahead.push(&bytes[passed..]);
+                }
+                self.watch.note_handed(is_end);
+                passed
+            }
+            Err(passed) => {
+                self.ahead.clear();
+                self.spoilt = Some(NO_HEAD);
+                passed
+            }
+        };
+        if is_ahead && self.spoilt.is_none() {
+            self.ahead.take(passed);
+        }
+        buffer.set_filled(before + passed);
+        self.spoil(buffer);
     }
 
     /// Gives as much of [`NO_HEAD`] as there is room for; false when no head was spoilt.
@@ -135,13 +185,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
         if self.spoil(buffer) {
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        let read = self.poll_piece(context, buffer);
-        self.check(buffer, before);
-        if self.watch.phase() == Phase::Idle && buffer.filled().len() > before {
-            self.watch.enter(Phase::Headers);
+        if self.watch.is_in_hand() {
+            return self.poll_end(context);
         }
-        read
+        let before = buffer.filled().len();
+        let is_ahead = !self.ahead.is_empty();
+        if is_ahead {
+            self.ahead.show(buffer);
+        } else {
+            ready!(self.poll_piece(context, buffer))?;
+        }
+        if buffer.filled().len() > before {
+            self.hand_on(buffer, before, is_ahead);
+            if self.watch.phase() == Phase::Idle {
+                self.watch.enter(Phase::Headers);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -179,7 +239,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_replacement(context))?;
         ready!(Pin::new(&mut self.inner).poll_flush(context))?;
-        self.watch.note_flushed();
+        if self.watch.note_flushed() && (self.is_ended || !self.ahead.is_empty()) {
+            // Hyper was told that there is nothing to read; now there is.
+            context.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 

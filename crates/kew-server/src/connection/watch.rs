@@ -9,7 +9,7 @@
 //!                                                                          WAITING
 //! ```
 
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 
 use kew_model::Limits;
@@ -59,7 +59,12 @@ pub(crate) struct Watch {
     wrote: AtomicBool,
     stalled: AtomicBool,
     expired: AtomicBool,
+    wait_begun: AtomicBool,
     wait_ended: AtomicBool,
+    /// Some of a request was handed on, and not all of it.
+    is_within: AtomicBool,
+    /// How many requests were handed on to their end, less the answers.
+    unanswered: AtomicI32,
     unread: AtomicBool,
     known: AtomicBool,
 }
@@ -73,7 +78,10 @@ impl Watch {
             wrote: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             expired: AtomicBool::new(false),
+            wait_begun: AtomicBool::new(false),
             wait_ended: AtomicBool::new(false),
+            is_within: AtomicBool::new(false),
+            unanswered: AtomicI32::new(0),
             unread: AtomicBool::new(false),
             known: AtomicBool::new(false),
         }
@@ -87,6 +95,9 @@ impl Watch {
     pub(crate) fn enter(&self, phase: Phase) {
         if self.phase() == Phase::Waiting {
             self.wait_ended.store(true, Relaxed);
+        }
+        if phase == Phase::Waiting {
+            self.wait_begun.store(true, Relaxed);
         }
         self.touch();
         self.phase.store(phase as u8, Relaxed);
@@ -117,11 +128,31 @@ impl Watch {
         self.stalled.store(self.phase() == Phase::Writing, Relaxed);
     }
 
-    /// All bytes were taken; when they were an answer's, the connection is idle again.
-    pub(crate) fn note_flushed(&self) {
-        if self.phase() == Phase::Writing && self.wrote.load(Relaxed) {
+    /// All bytes were taken; when they were an answer's, the connection is idle again, which it says.
+    pub(crate) fn note_flushed(&self) -> bool {
+        let is_answered = self.phase() == Phase::Writing && self.wrote.load(Relaxed);
+        if is_answered {
             self.continue_as(Phase::Idle);
+            self.unanswered.fetch_sub(1, Relaxed);
         }
+        is_answered
+    }
+
+    /// Bytes of a request were handed on, up to its end or not.
+    pub(crate) fn note_handed(&self, is_end: bool) {
+        self.is_within.store(!is_end, Relaxed);
+        self.unanswered.fetch_add(i32::from(is_end), Relaxed);
+    }
+
+    /// Whether a request was handed on to its end and is not answered.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        self.unanswered.load(Relaxed) > 0
+    }
+
+    /// Whether all that was handed on is answered, and nothing of a request is there. One may be answered before its end,
+    /// which then is still to come.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.phase() == Phase::Idle && self.unanswered.load(Relaxed) == 0 && !self.is_within.load(Relaxed)
     }
 
     /// The request in hand has run out of time.
@@ -132,6 +163,11 @@ impl Watch {
     /// Whether the request in hand has run out of time; says so once.
     pub(crate) fn take_expired(&self) -> bool {
         self.expired.load(Relaxed) && self.expired.swap(false, Relaxed)
+    }
+
+    /// Whether the request has begun to wait, so that it matters who has left meanwhile; says so once.
+    pub(crate) fn take_wait_begun(&self) -> bool {
+        self.wait_begun.load(Relaxed) && self.wait_begun.swap(false, Relaxed)
     }
 
     /// Whether the request has ended to wait, so that shorter deadlines count again; says so once.

@@ -146,3 +146,47 @@ async fn over_real_sockets_a_push_wakes_and_a_hang_up_ends_the_wait() {
     let pulled = waiter.answer().await.expect(200);
     assert_eq!((bodies(&pulled), &pulled["messages"][0]["attempts"]), (vec!["a"], &json!(1)));
 }
+
+/// What a client may send behind its request.
+const NEXT: &str = "GET /healthz HTTP/1.1\r\nhost: kew\r\n\r\n";
+
+#[tokio::test]
+async fn a_client_that_has_sent_requests_ahead_and_leaves_is_noticed_too() {
+    let kew = Kew::start().await;
+    let pull = format!(
+        "POST {} HTTP/1.1\r\nhost: kew\r\n{}\r\ncontent-length: {}\r\n\r\n{MINUTE}",
+        path(),
+        kew.admin,
+        MINUTE.len()
+    );
+    // Given clients that send more behind a pull that waits: with it, or later, a whole request or a part of one
+    for (with_it, later) in [(NEXT, ""), ("", NEXT), (&NEXT[..20], ""), (NEXT, &NEXT[..20])] {
+        let mut leaving = kew.connect().await;
+        leaving.send(format!("{pull}{with_it}")).await;
+        leaving.send(later).await;
+        // When they send no more
+        tokio::io::AsyncWriteExt::shutdown(&mut leaving.stream).await.unwrap();
+        // Then that is noticed long before the deadline
+        assert_eq!(leaving.end().await, "", "closed without an answer");
+    }
+    // And a message is for who is still there
+    let mut waiter = kew.connect().await;
+    waiter.ask("POST", &path(), &kew.admin, MINUTE).await;
+    kew.push_texts(&["a"]).await;
+    let pulled = waiter.answer().await.expect(200);
+    assert_eq!((bodies(&pulled), &pulled["messages"][0]["attempts"]), (vec!["a"], &json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_ahead_is_answered_after_the_wait_however_much_it_is() {
+    for count in [1, 40, 400] {
+        let kew = start(|_| {}).await;
+        let mut waiter = kew.waiter(MINUTE).await;
+        waiter.send(NEXT.repeat(count)).await;
+        kew.push(&["a"]).await;
+        assert_eq!(bodies(&waiter.answer().await.expect(200)), ["a"]);
+        for _ in 0..count {
+            waiter.answer().await.expect(200);
+        }
+    }
+}

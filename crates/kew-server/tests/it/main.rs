@@ -27,6 +27,7 @@ mod long_poll_ends;
 mod memory;
 mod openapi;
 mod peek;
+mod pipelining;
 mod preview;
 mod pull;
 mod push;
