@@ -63,6 +63,28 @@ def _moved(body, _):
     return {"queue": queue, "first": first, "from": origin, "messages": _messages(body, words, ids, sent)}
 
 
+def _relocated(body, _):
+    queue, first, end, count, lists = body.u32(), body.u64(), body.u64(), body.u16(), body.u16()
+    entries = []
+    for _ in range(count):
+        sequence, word, id, times = body.u64(), body.u32(), body.id(), [body.u64() for _ in range(3)]
+        entries.append((sequence, word, id, times, body.u32(), body.u16()))
+    extensions = [None] + [_idempotency(Reader(body.take(body.u16()))) for _ in range(lists)]
+    sequences, words, ids, times, origins, named = zip(*entries)
+    assert list(sequences) == sorted(set(sequences)), "sequences that do not rise"
+    assert first <= sequences[0] and sequences[-1] < end, "messages outside of their stretch"
+    messages = _messages(body, words, ids, [sent for sent, _, _ in times])
+    return {
+        "queue": queue,
+        "first": first,
+        "end": end,
+        "sequences": list(sequences),
+        "origins": list(origins),
+        "idempotency": [extensions[number] for number in named],
+        "messages": messages,
+    }
+
+
 def _messages(body, words, ids, sent):
     """(id, content type, time of publishing, body) of each; the bodies stand at the end of the record."""
     rows = zip(words, ids, sent)
@@ -146,13 +168,14 @@ KINDS = {
     16: ("SubscriptionPut", lambda body, _: subscription(body)),
     17: ("SubscriptionDeleted", lambda body, _: {"account": body.id(), "subscription": body.id()}),
     18: ("Aged", _aged),
+    19: ("Relocated", _relocated),
 }
 
 
 def checkpoint(payload):
     """The whole state."""
     reader = Reader(payload)
-    assert reader.u8() == 2, "version of the checkpoint"
+    assert reader.u8() == 3, "version of the checkpoint"
     state = {"applied": reader.u64(), "latest": reader.u64(), "next_queue": reader.u32()}
     state["accounts"] = reader.list(lambda: account(reader))
     state["tokens"] = reader.list(lambda: token(reader))
@@ -170,7 +193,8 @@ def _queue_state(reader):
     state["gone"] = reader.list(lambda: (reader.u64(), reader.u64()))
     state["runs"] = reader.list(lambda: _kept_run(reader))
     state["delays"] = reader.list(lambda: _delayed(reader))
-    state["extents"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u64()))
+    state["extents"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u64(), reader.u64()))
+    state["guessed"] = reader.bool()
     state["departures"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u8()))
     state["oldest"] = reader.u64()
     state["keys"] = reader.list(lambda: (reader.u64(), reader.take(16).hex(), reader.take(16).hex()))
@@ -198,7 +222,7 @@ def index(reader):
         first = offset = 0
         found = []
         for _ in range(reader.varint()):
-            first, offset = first + reader.varint(), offset + reader.varint()
+            first, offset = first + reader.varint(), (offset + reader.varint()) % (1 << 32)
             found.append((first, offset))
         return found
 

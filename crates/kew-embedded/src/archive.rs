@@ -12,13 +12,13 @@ use bytes::Bytes;
 use kew_journal::{Error, Position, Reader, SegmentId};
 use kew_model::{QueueNumber, Sequence};
 
-use crate::command::{Fetch, Fetched, Locator};
+use crate::command::{Fetch, Fetched, Locator, Part, Slice};
 use crate::decide::pull::FRAMES_AHEAD;
 use crate::index::SegmentIndex;
 use crate::queue::window::Head;
 use crate::record::batch::Batch;
 use crate::record::codec;
-use crate::record::{Record, read_frame};
+use crate::record::read_frame;
 use indexes::Indexes;
 
 /// How many bytes are read ahead at a time, about.
@@ -27,6 +27,9 @@ const BYTES_AHEAD: usize = 1024 * 1024;
 /// How far apart the first and the last frame that are read ahead at a time may lie. What lies between them is read with
 /// them, or costs a read for each.
 const SPAN_AHEAD: u32 = 4 * 1024 * 1024;
+
+/// How much of a segment is read at a time when it is cleaned.
+const SLICE_BYTES: u32 = 256 << 10;
 
 /// Reads frames by the messages in them.
 #[derive(Debug, Clone)]
@@ -67,7 +70,7 @@ impl Archive {
         let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
         for locator in messages {
             let known = heads.range(..=locator.sequence.0).next_back();
-            if known.is_none_or(|(_, head)| head.end() <= locator.sequence.0) {
+            if known.is_none_or(|(_, head)| head.end <= locator.sequence.0) {
                 match self.message(locator) {
                     Err(Error::Gone { .. }) => {}
                     head => {
@@ -91,7 +94,8 @@ impl Archive {
             }
         };
         let payload = self.reader.read(position)?;
-        head(locator.queue, locator.sequence, position, payload)
+        let holds = |batch: &Batch<'_>| (batch.first..batch.end()).contains(&locator.sequence);
+        head(locator.queue, position, payload, holds)?.ok_or_else(|| lost(locator))
     }
 
     /// A queue's frames from a message on, as far as its segment and a read's worth of bytes go.
@@ -102,8 +106,9 @@ impl Archive {
             positions.extend(entries.map(|entry| Position { segment: from.segment, offset: entry.offset }));
         }
         let Some(first) = positions.first() else { return Err(lost(from)) };
-        let reach = first.offset.saturating_add(SPAN_AHEAD);
-        positions.truncate(positions.partition_point(|position| position.offset <= reach));
+        let reach = first.offset..=first.offset.saturating_add(SPAN_AHEAD);
+        let near = positions.iter().take_while(|position| reach.contains(&position.offset)).count();
+        positions.truncate(near);
         let mut heads = Vec::new();
         let mut sequence = from.sequence;
         let mut bytes = 0;
@@ -113,8 +118,16 @@ impl Archive {
             let some = &positions[at..positions.len().min(at + chunk)];
             for (position, payload) in some.iter().zip(self.reader.read_many(some)?) {
                 bytes += payload.len();
-                let head = head(from.queue, sequence, *position, payload)?;
-                sequence = Sequence(head.end());
+                // The first holds the message. Behind it there may be frames of other stretches of the queue.
+                let is_first = heads.is_empty();
+                let is_wanted =
+                    |batch: &Batch<'_>| batch.end() > sequence && (!is_first || batch.first <= sequence);
+                let head = match head(from.queue, *position, payload, is_wanted)? {
+                    Some(head) => head,
+                    None if is_first => return Err(lost(from)),
+                    None => continue,
+                };
+                sequence = Sequence(head.end);
                 heads.push(Head { payload: Bytes::copy_from_slice(&head.payload), ..head });
             }
             at += some.len();
@@ -148,14 +161,32 @@ impl Archive {
         self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads a part of a segment: some hundred kilobytes, or one frame.
+    pub(crate) fn slice(&self, part: Part) -> Result<Slice, Error> {
+        let Part { segment, from_offset } = part;
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        let next_offset = self.reader.scan_some(segment, from_offset, SLICE_BYTES, &mut |frame| {
+            bytes += frame.payload.len() as u64;
+            let (_, records) = read_frame(frame.payload).map_err(|error| error.to_string())?;
+            let mut payload = None;
+            for placed in &records {
+                if let Some(batch) = placed.record.messages() {
+                    let payload = payload.get_or_insert_with(|| Bytes::copy_from_slice(frame.payload));
+                    frames.push((batch.queue, Head::new(batch, payload.clone(), placed.start)));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Slice { segment, frames, next_offset, bytes })
+    }
+
     fn scan(&self, segment: SegmentId) -> Result<SegmentIndex, Error> {
         let mut index = SegmentIndex::default();
         self.reader.scan(segment, 0, u32::MAX, &mut |frame| {
             let (_, records) = read_frame(frame.payload).map_err(|error| error.to_string())?;
-            for placed in &records {
-                if let Record::Pushed(batch) | Record::Moved(batch) = &placed.record {
-                    index.add(batch.queue, batch.first.0, frame.position.offset);
-                }
+            for batch in records.iter().filter_map(|placed| placed.record.messages()) {
+                index.add(batch.queue, batch.first.0, frame.position.offset);
             }
             Ok(())
         })?;
@@ -170,24 +201,23 @@ impl Archive {
     }
 }
 
-/// The record of a frame that holds a message, as a head.
-fn head(queue: QueueNumber, sequence: Sequence, position: Position, payload: Bytes) -> Result<Head, Error> {
-    let damage = |reason: String| Error::Damage {
+/// The first record of a frame with messages of a queue that are wanted, as a head.
+fn head(
+    queue: QueueNumber,
+    position: Position,
+    payload: Bytes,
+    is_wanted: impl Fn(&Batch<'_>) -> bool,
+) -> Result<Option<Head>, Error> {
+    let damage = |error: codec::Malformed| Error::Damage {
         file: format!("log/{}.seg", position.segment),
         offset: u64::from(position.offset),
-        reason,
+        reason: error.to_string(),
     };
-    let holds = |batch: &Batch<'_>| batch.queue == queue && (batch.first..batch.end()).contains(&sequence);
-    let (_, records) = read_frame(&payload).map_err(|error| damage(error.to_string()))?;
-    let found = records.iter().find_map(|placed| match &placed.record {
-        Record::Pushed(batch) | Record::Moved(batch) if holds(batch) => {
-            Some((batch.first.0, u64::from(batch.count), placed.start))
-        }
-        _ => None,
-    });
-    let (first, count, record_start) =
-        found.ok_or_else(|| damage(format!("message {} of queue {} is not there", sequence.0, queue.0)))?;
-    Ok(Head { first, count, payload, record_start })
+    let (_, records) = read_frame(&payload).map_err(damage)?;
+    let of_queue = records.iter().filter_map(|placed| Some((placed.start, placed.record.messages()?)));
+    let wanted = of_queue.filter(|(_, batch)| batch.queue == queue && is_wanted(batch));
+    let first = wanted.min_by_key(|(_, batch)| batch.first);
+    Ok(first.map(|(start, batch)| Head::new(batch, payload.clone(), start)))
 }
 
 fn lost(locator: Locator) -> Error {

@@ -13,20 +13,23 @@ use crate::index::SegmentIndex;
 use crate::queue::QueueState;
 use crate::queue::delays::Delayed;
 use crate::queue::departures::Reason;
-use crate::queue::extents::Extent;
+use crate::queue::extents::{Extent, Live};
 use crate::queue::runs::{Phase, Run};
 use crate::record::batch::{content_type_code, content_type_of};
 use crate::record::codec::{Malformed, Reader, Write};
 use crate::record::objects;
 use crate::record::ranges::Range;
 use crate::record::run::{Details, Mask, Span};
-use crate::state::State;
+use crate::state::{State, live_by_segment};
 
 /// The version of a checkpoint's payload that this build writes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The first version: without event subscriptions, ages, idempotency keys, and reasons of departures.
 const VERSION_1: u8 = 1;
+
+/// The second version: without the bytes that live where messages lie.
+const VERSION_2: u8 = 2;
 
 /// Writes the whole state.
 pub(crate) fn encode(state: &State) -> Vec<u8> {
@@ -58,7 +61,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     let reader = &mut Reader::new(bytes, "checkpoint");
     let version = reader.u8()?;
-    if ![VERSION_1, VERSION].contains(&version) {
+    if ![VERSION_1, VERSION_2, VERSION].contains(&version) {
         return Err(Malformed("checkpoint version"));
     }
     let mut state = State::default();
@@ -80,9 +83,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     for _ in 0..reader.varint()? {
         let queue = read_queue(reader, version)?;
         let number = queue.object.number;
-        for extent in queue.extents.iter().filter(|extent| extent.live > 0) {
-            *state.live.entry(extent.segment).or_default() += extent.live;
-        }
         state.catalog.apply(&CatalogChange::Queue(Arc::clone(&queue.object)));
         state.queues.insert(number, queue);
         state.watch_times(number);
@@ -91,6 +91,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
         let segment = SegmentId(reader.u64()?);
         state.indexes.insert(segment, SegmentIndex::read(reader)?);
     }
+    state.live = live_by_segment(state.queues.values());
     if reader.is_empty() { Ok(state) } else { Err(Malformed("checkpoint with bytes to spare")) }
 }
 
@@ -126,8 +127,10 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
     for extent in queue.extents.iter() {
         out.put_u64(extent.first);
         out.put_u64(extent.segment.0);
-        out.put_u64(extent.live);
+        out.put_u64(extent.live.messages);
+        out.put_u64(extent.live.bytes);
     }
+    out.put_u8(u8::from(queue.extents.guessed));
     out.put_varint(queue.departures.iter().len() as u64);
     for (range, reason) in queue.departures.iter() {
         out.put_u64(range.first.0);
@@ -171,8 +174,14 @@ fn read_queue(reader: &mut Reader<'_>, version: u8) -> Result<QueueState, Malfor
         });
     }
     for _ in 0..reader.varint()? {
-        let (first, segment, live) = (reader.u64()?, SegmentId(reader.u64()?), reader.u64()?);
-        queue.extents.restore(Extent { first, segment, live });
+        let (first, segment, messages) = (reader.u64()?, SegmentId(reader.u64()?), reader.u64()?);
+        let bytes = if version > VERSION_2 { reader.u64()? } else { 0 };
+        queue.extents.restore(Extent { first, segment, live: Live { messages, bytes } });
+    }
+    if version > VERSION_2 {
+        queue.extents.guessed = reader.bool()?;
+    } else {
+        queue.extents.guess_bytes(queue.backlog_bytes);
     }
     for _ in 0..reader.varint()? {
         let range = Range { first: Sequence(reader.u64()?), count: reader.u64()? };

@@ -131,9 +131,9 @@ pub(crate) enum Reply {
     Token(Arc<Token>),
     Queue(Arc<Queue>),
     Consumer(Arc<Consumer>),
-    Backlog(BacklogSeen),
+    Backlog(BacklogSeen, Pins),
     /// The backlog as it is, for a push that had been carried out before.
-    Repeated(BacklogSeen),
+    Repeated(BacklogSeen, Pins),
     Subscription(Arc<Subscription>),
     Peeked(Picks),
     Redriven(Redriven),
@@ -152,6 +152,14 @@ pub(crate) struct BacklogSeen {
 }
 
 impl BacklogSeen {
+    /// The segment that it is to be read from.
+    pub(crate) fn segment(&self) -> Option<SegmentId> {
+        match self.oldest {
+            OldestSeen::Unread(locator) => Some(locator.segment),
+            OldestSeen::None | OldestSeen::At(_) => None,
+        }
+    }
+
     /// For an answer that shows none.
     pub(crate) const NOT_ASKED: Self = Self { count: 0, bytes: 0, oldest: OldestSeen::None };
 }
@@ -299,6 +307,25 @@ pub(crate) struct Fetched {
     pub(crate) heads: Result<Vec<Head>, kew_journal::Error>,
 }
 
+/// A part of a segment to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) segment: SegmentId,
+    pub(crate) from_offset: u32,
+}
+
+/// What a part of a segment holds.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) segment: SegmentId,
+    /// Messages, in the order of the file.
+    pub(crate) frames: Vec<(QueueNumber, Head)>,
+    /// Where the next part begins; none at the end.
+    pub(crate) next_offset: Option<u32>,
+    /// How many bytes were read.
+    pub(crate) bytes: u64,
+}
+
 /// What comes to a shard.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -306,6 +333,8 @@ pub(crate) enum Input {
     Fetched(Fetched),
     /// A backlog's oldest message was read: when it was published.
     OldestRead(QueueNumber, Sequence, Timestamp),
+    /// A part of a segment that is being cleaned.
+    Sliced(SegmentId, Result<Slice, kew_journal::Error>),
     /// Messages of a queue were found damaged while an answer was read.
     Damaged(QueueNumber, kew_journal::Error),
 }
@@ -315,7 +344,7 @@ impl Input {
     pub(crate) fn into_reply_to(self) -> Option<ReplyTo> {
         match self {
             Self::Command(command) => Some(command.reply_to),
-            Self::Fetched(_) | Self::OldestRead(..) | Self::Damaged(..) => None,
+            Self::Fetched(_) | Self::OldestRead(..) | Self::Sliced(..) | Self::Damaged(..) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod queues;
 pub(crate) mod redrive;
+pub(crate) mod relocate;
 pub(crate) mod settle;
 pub(crate) mod subscriptions;
 

@@ -14,7 +14,7 @@ use kew_journal::Group;
 use kew_model::{QueueNumber, Timestamp};
 
 use crate::command::{Input, ReplyTo};
-use crate::shard::{NoSpace, Shard, Stepped};
+use crate::shard::{Cleaned, NoSpace, Shard, Stepped};
 
 /// The place. Empty once the store is closed or has failed.
 pub(crate) struct Desk(Mutex<Option<Work>>);
@@ -81,6 +81,18 @@ impl Work {
         if let Some(failed) = &mut self.failed {
             failed.unseen.extend(inputs.filter_map(Input::into_reply_to));
         }
+    }
+
+    /// Takes a step of cleaning, if one may be taken now.
+    pub(crate) fn clean(&mut self, now: Timestamp, is_scarce: bool) -> Cleaned {
+        if self.failed.is_some() {
+            return Cleaned::Nothing;
+        }
+        self.shard.cleaner.look_at_space(is_scarce);
+        self.shard.clean(now).unwrap_or_else(|error| {
+            self.failed = Some(Failed { error, unseen: Vec::new() });
+            Cleaned::Nothing
+        })
     }
 
     /// What was decided, when all that it shows is durable already.

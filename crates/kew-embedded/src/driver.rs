@@ -13,11 +13,12 @@ use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
 use crate::checkpoint;
-use crate::command::{Input, ReplyTo};
+use crate::command::{Input, Part, ReplyTo};
 use crate::desk::{Leaving, Work};
 use crate::keeper::Task;
 use crate::mailbox::Taken;
 use crate::options::Options;
+use crate::shard::Cleaned;
 use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
 
 /// How long after the last commit the log's end is marked as durable.
@@ -76,6 +77,8 @@ struct Chores {
     tasks: Vec<Task>,
     /// Segments in which nothing lives once the group is durable.
     dead: Vec<SegmentId>,
+    /// What is to be read of a segment that is being cleaned.
+    part: Option<Part>,
 }
 
 impl Progress {
@@ -162,9 +165,12 @@ impl Driver {
         let now = shared.clock.now();
         work.shard.begin_turn(now);
         work.step(shared.inbox.take(Some(Duration::ZERO)).items, now, shared.keeper.no_space());
+        let cleaned = work.clean(now, shared.keeper.is_scarce());
+        self.progress.may_free |= cleaned == Cleaned::Segment;
         let taken = self.mark_if_quiet(work, quiet).and_then(|()| work.take_group());
         let (group, leaving) = taken.map_err(|error| (error.to_string(), work.abandon()))?;
-        let chores = self.chores(work, now);
+        let mut chores = self.chores(work, now);
+        chores.part = work.shard.take_part();
         drop(desk);
         if let Some(group) = group {
             self.progress.unmarked = true;
@@ -234,7 +240,8 @@ impl Driver {
 
     /// The group is durable.
     fn carry_out(&mut self, chores: Chores) {
-        let Chores { tasks, dead } = chores;
+        let Chores { tasks, dead, part } = chores;
+        part.into_iter().for_each(|part| self.shared.keeper.read_part(part));
         tasks.into_iter().for_each(|task| self.shared.keeper.give(task));
         if !dead.is_empty() {
             self.free_segments(&dead);
@@ -245,7 +252,12 @@ impl Driver {
         self.progress.checkpoint_running = false;
         self.progress.poked_at = 0;
         match outcome {
-            Ok(()) => self.progress.may_free = true,
+            Ok(()) => {
+                self.progress.may_free = true;
+                if let Some(work) = self.shared.desk.lock().as_mut() {
+                    work.shard.cleaner.may_choose = true;
+                }
+            }
             Err(reason) => {
                 tracing::warn!(%reason, "a checkpoint could not be kept; the log grows until one can");
                 self.progress.checkpoint_again_at = self.shared.clock.now().after(CHECKPOINT_AGAIN);

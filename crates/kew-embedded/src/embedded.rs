@@ -18,6 +18,7 @@ use crate::clock::StoreClock;
 use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
 use crate::driver::Message;
 use crate::keeper::{Keeper, Unread};
+use crate::pins::Pins;
 use crate::pulled;
 use crate::shared::Shared;
 
@@ -181,8 +182,8 @@ impl Embedded {
         }
     }
 
-    async fn backlog_of(&self, seen: BacklogSeen) -> Result<Backlog, Error> {
-        Ok(self.build(seen, Picks::default()).await?.backlog)
+    async fn backlog_of(&self, seen: BacklogSeen, pins: Pins) -> Result<Backlog, Error> {
+        Ok(self.build(seen, Picks { pins, ..Picks::default() }).await?.backlog)
     }
 }
 
@@ -319,12 +320,12 @@ impl Broker for Embedded {
 
     fn push(&self, place: Place, batch: PushBatch) -> Answer<'_, Pushed> {
         Box::pin(async move {
-            let (seen, repeated) = match self.ask(Verb::Push { place, batch }).await? {
-                Reply::Backlog(seen) => (seen, false),
-                Reply::Repeated(seen) => (seen, true),
+            let (seen, pins, repeated) = match self.ask(Verb::Push { place, batch }).await? {
+                Reply::Backlog(seen, pins) => (seen, pins, false),
+                Reply::Repeated(seen, pins) => (seen, pins, true),
                 other => return Err(unexpected(&other)),
             };
-            Ok(Pushed { backlog: self.backlog_of(seen).await?, repeated })
+            Ok(Pushed { backlog: self.backlog_of(seen, pins).await?, repeated })
         })
     }
 
@@ -389,7 +390,7 @@ impl Broker for Embedded {
     fn backlog(&self, place: Place) -> Answer<'_, Backlog> {
         Box::pin(async move {
             match self.ask(Verb::Backlog { place }).await? {
-                Reply::Backlog(seen) => self.backlog_of(seen).await,
+                Reply::Backlog(seen, pins) => self.backlog_of(seen, pins).await,
                 other => Err(unexpected(&other)),
             }
         })

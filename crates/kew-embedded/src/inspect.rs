@@ -104,6 +104,11 @@ impl Inspect<'_> {
         self.inline.with_shard(count).unwrap_or_default()
     }
 
+    /// Bytes that cleaning has written so far.
+    pub fn cleaned_bytes(self) -> u64 {
+        self.inline.with_shard(|shard| shard.cleaner.written_bytes).unwrap_or_default()
+    }
+
     /// Bytes of frames that windows hold.
     pub fn window_bytes(self) -> usize {
         self.inline.with_shard(|shard| shard.state.window_bytes).unwrap_or_default()

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::budget::Room;
-use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Picks};
+use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Part, Picks};
 use crate::driver::Message;
 use crate::index::SegmentIndex;
 use crate::mailbox::Mailbox;
@@ -40,12 +40,18 @@ pub(crate) enum Reading {
     Fetch(Fetch),
     /// For an answer whose bytes are not in memory.
     Answer(Box<Unread>, oneshot::Sender<Result<Pulled, Error>>),
+    /// For the cleaning of a segment, which nobody waits for.
+    Part(Part),
 }
 
 impl Reading {
-    /// Whether it is a matter of one message.
-    fn is_short(&self) -> bool {
-        matches!(self, Self::Answer(unread, _) if !unread.picks.need_reading())
+    /// What goes first: answers that wait for one message's time only, as those to pushes; last, what nobody waits for.
+    fn turn(&self) -> u8 {
+        match self {
+            Self::Answer(unread, _) if !unread.picks.need_reading() => 0,
+            Self::Answer(..) | Self::Fetch(_) => 1,
+            Self::Part(_) => 2,
+        }
     }
 }
 
@@ -64,12 +70,20 @@ pub(crate) struct Unread {
 pub(crate) struct Keeper {
     tasks: Mailbox<Task>,
     readings: Mailbox<Reading>,
-    no_space: Mutex<Option<NoSpace>>,
+    space: Mutex<SpaceSeen>,
+}
+
+/// What the volume's free space means.
+#[derive(Debug, Clone, Copy, Default)]
+struct SpaceSeen {
+    no_space: Option<NoSpace>,
+    /// Whether it may soon be too little.
+    is_scarce: bool,
 }
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Self { tasks: Mailbox::new(), readings: Mailbox::new(), no_space: Mutex::new(None) }
+        Self { tasks: Mailbox::new(), readings: Mailbox::new(), space: Mutex::default() }
     }
 
     pub(crate) fn give(&self, task: Task) {
@@ -79,6 +93,10 @@ impl Keeper {
 
     pub(crate) fn fetch(&self, fetch: Fetch) {
         drop(self.readings.put(Reading::Fetch(fetch)));
+    }
+
+    pub(crate) fn read_part(&self, part: Part) {
+        drop(self.readings.put(Reading::Part(part)));
     }
 
     /// Has an answer read; gives the request back when nobody reads any more.
@@ -101,17 +119,25 @@ impl Keeper {
 
     /// Whether, and by how much, the volume is too full for pushes.
     pub(crate) fn no_space(&self) -> Option<NoSpace> {
-        *self.no_space.lock().unwrap_or_else(PoisonError::into_inner)
+        self.space.lock().unwrap_or_else(PoisonError::into_inner).no_space
+    }
+
+    /// Whether the volume has less than twice of what pushes need.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.space.lock().unwrap_or_else(PoisonError::into_inner).is_scarce
     }
 
     /// Looks at the free space. A volume that does not say is taken to have enough: a write will tell.
     pub(crate) fn look_at_space(&self, archive: &Archive, options: &Options) {
-        let found = archive.reader().space().ok().and_then(|space| {
+        let seen = archive.reader().space().ok().map(|space| {
             let needed_bytes = options.needed_bytes(space);
             let free_bytes = space.free_bytes;
-            (free_bytes < needed_bytes).then_some(NoSpace { free_bytes, needed_bytes })
+            SpaceSeen {
+                no_space: (free_bytes < needed_bytes).then_some(NoSpace { free_bytes, needed_bytes }),
+                is_scarce: free_bytes < needed_bytes.saturating_mul(2),
+            }
         });
-        *self.no_space.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        *self.space.lock().unwrap_or_else(PoisonError::into_inner) = seen.unwrap_or_default();
     }
 }
 
@@ -133,8 +159,7 @@ impl Fetcher {
     /// Waits for requests and serves them; false when there were none.
     pub(crate) fn read(&self, patience: Option<Duration>) -> bool {
         let mut readings = self.keeper.readings.take(patience).items;
-        // Answers that wait for one message's time only, as those to pushes, go before longer reads.
-        readings.sort_by_key(|reading| !reading.is_short());
+        readings.sort_by_key(Reading::turn);
         let any = !readings.is_empty();
         for reading in readings {
             match reading {
@@ -142,6 +167,7 @@ impl Fetcher {
                     let fetched = self.archive.fetch(fetch);
                     self.tell(Input::Fetched(fetched));
                 }
+                Reading::Part(part) => self.tell(Input::Sliced(part.segment, self.archive.slice(part))),
                 // Whoever asked may have gone; the lease stands until it ends.
                 Reading::Answer(_, reply_to) if reply_to.is_closed() => {}
                 Reading::Answer(unread, reply_to) => {

@@ -15,6 +15,7 @@ mod archive;
 mod budget;
 mod catalog;
 mod checkpoint;
+mod cleaning;
 mod clock;
 mod command;
 mod decide;

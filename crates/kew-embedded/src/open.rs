@@ -78,8 +78,8 @@ pub(crate) fn recover(
     let mut state = fold.state;
     state.take_effects();
     let there = |segment| opened.segments.iter().any(|info| info.id == segment);
-    if let Some((segment, messages)) = state.live.iter().find(|(segment, _)| !there(**segment)) {
-        return Err(OpenError::SegmentLost { segment: *segment, messages: *messages });
+    if let Some((segment, live)) = state.live.iter().find(|(segment, _)| !there(**segment)) {
+        return Err(OpenError::SegmentLost { segment: *segment, messages: live.messages });
     }
     state.indexes.retain(|segment, _| there(*segment));
     Ok((opened, state))
@@ -115,7 +115,7 @@ fn assemble(
     let shared = Arc::new(Shared {
         inbox: Mailbox::new(),
         orders: Mailbox::new(),
-        desk: Desk::new(Shard::new(state, journal, chance, options.window_bytes)),
+        desk: Desk::new(Shard::new(state, journal, chance, &options)),
         budget: Budget::new(options.inbox_bytes),
         catalog,
         signals: Signals::default(),

@@ -19,6 +19,9 @@ pub struct Options {
     /// Bytes that must stay free on the volume for pulls and acks; pushes are refused below it. `None`: the lesser of
     /// 1 GiB and 5 % of the volume, and two segments (design §8.13).
     pub reserve_bytes: Option<u64>,
+    /// Bytes of the log that may be dead, beside as many as live, before what lives of sparse segments is moved
+    /// together. 1 GiB: cleaning costs writes, and most segments die by themselves.
+    pub cleaning_slack_bytes: u64,
     /// A bug to run with.
     #[cfg(feature = "mutants")]
     pub mutant: Option<kew_journal::Mutant>,
@@ -33,6 +36,7 @@ impl Default for Options {
             checkpoint_bytes: 256 << 20,
             checkpoint_ms: 60_000,
             reserve_bytes: None,
+            cleaning_slack_bytes: 1 << 30,
             #[cfg(feature = "mutants")]
             mutant: None,
         }

@@ -62,8 +62,7 @@ fn sent_at(archive: &Archive, locator: Locator) -> Result<Option<Timestamp>, Unr
     }))
 }
 
-/// Reads a message's frame. What a pull took stays until it is read; the oldest message of another answer may have been
-/// settled since its commit, and its segment freed.
+/// Reads a message's frame. What an answer is to be read from stays until then, unless the store has closed.
 fn read(archive: &Archive, locator: Locator) -> Result<Option<Head>, Unreadable> {
     match archive.message(locator) {
         Ok(head) => Ok(Some(head)),
@@ -97,10 +96,8 @@ impl Frames<'_> {
             }
             Source::Stored(locator) => *locator,
         };
-        let holds = |head: &Head| (head.first..head.end()).contains(&locator.sequence.0);
-        if let Some((_, frame)) =
-            self.read.iter().find(|(head, _)| locator.queue == self.queue && holds(head))
-        {
+        let held = |head: &Head| locator.queue == self.queue && head.holds(locator.sequence);
+        if let Some((_, frame)) = self.read.iter().find(|(head, _)| held(head)) {
             return Ok(Some(frame.clone()));
         }
         let Some(head) = read(self.archive, locator)? else { return Ok(None) };

@@ -8,8 +8,9 @@
 //! * Q1: `backlog_count` = in line + delayed + in runs, each counted without what is gone.
 //! * Q2: every live sequence below `cursor` is in a run or was held back when it came.
 //! * Q3: when nothing is in line the window is empty and the cursor stands at the next message to come.
-//! * Q4: the live messages of the extents sum up to `backlog_count`.
+//! * Q4: the live messages of the extents sum up to `backlog_count`, and their bytes to `backlog_bytes`.
 //! * Q5: while something is in line the cursor is not below the floor, so that an extent covers it.
+//! * Q6 is the order of messages within an extent (`queue/extents.rs`).
 
 pub(crate) mod delays;
 pub(crate) mod departures;
@@ -23,15 +24,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kew_journal::{Lsn, Position, SegmentId};
-use kew_model::{Limits, Queue, Sequence, Timestamp};
+use kew_model::{Queue, Sequence, Timestamp};
 
 use crate::record::Aged;
 use crate::record::batch::Batch;
 use crate::record::ranges::{Range, Ranges};
-use crate::record::run::{DetailsBuilder, Mask, Origin, PickedRun, Span};
+use crate::record::run::{Details, DetailsBuilder, Mask, Origin, PickedRun, Span};
 use delays::Delays;
 use departures::{Departures, Reason};
-use extents::Extents;
+use extents::{Extents, Live};
 use gone::Gone;
 use keys::Keys;
 use runs::{Phase, Run, Runs};
@@ -126,18 +127,14 @@ impl QueueState {
             }
         }
         self.in_line += count - delayed;
-        self.backlog_count += count;
-        self.backlog_bytes += batch.body_bytes() + count * u64::from(Limits::MESSAGE_OVERHEAD_BYTES);
-        self.extents.push(batch.first.0, arrival.position.segment, count);
+        let live = batch.live();
+        self.backlog_count += live.messages;
+        self.backlog_bytes += live.bytes;
+        self.extents.push(batch.first.0, arrival.position.segment, live);
         self.next = batch.end().0;
         match arrival.payload {
             Some(payload) if continues && self.in_line > 0 => {
-                self.window.append(Head {
-                    first: batch.first.0,
-                    count,
-                    payload: payload.clone(),
-                    record_start: arrival.record_start,
-                });
+                self.window.append(Head::new(batch, payload.clone(), arrival.record_start));
             }
             _ => {}
         }
@@ -175,7 +172,7 @@ impl QueueState {
     }
 
     /// Takes delivered messages out of their runs and gathers what is known of them.
-    fn take_details(&mut self, picked: &PickedRun) -> Option<crate::record::run::Details> {
+    fn take_details(&mut self, picked: &PickedRun) -> Option<Details> {
         let mut spans: Vec<(u64, Span)> = Vec::new();
         for range in stretches(picked.first, picked.mask) {
             for piece in self.runs.take(range) {
@@ -191,25 +188,34 @@ impl QueueState {
     }
 
     /// Messages are done.
-    pub(crate) fn ack(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+    pub(crate) fn ack(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
         self.remove_delivered(messages, left);
     }
 
-    fn remove_delivered(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+    fn remove_delivered(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
         for range in messages.iter() {
             for piece in self.runs.take(range) {
-                self.depart(piece.first, piece.mask, piece.accounted_bytes(), left);
+                self.depart(piece.first, piece.mask, &piece.details, left);
             }
         }
         self.settle_floor();
     }
 
     /// Messages left that were in no structure any more; `settle_floor` comes after the last of them.
-    fn depart(&mut self, first: Sequence, mask: Mask, bytes: u64, left: &mut dyn FnMut(SegmentId, u64)) {
+    fn depart(
+        &mut self,
+        first: Sequence,
+        mask: Mask,
+        details: &Details,
+        left: &mut dyn FnMut(SegmentId, Live),
+    ) {
         self.backlog_count -= mask.count();
-        self.backlog_bytes -= bytes;
+        self.backlog_bytes -= details.accounted_bytes(mask);
+        let bytes = |from: u64, to: u64| {
+            details.accounted_bytes(Mask(mask.0 & Mask::between(from - first.0, to - first.0).0))
+        };
         for range in stretches(first, mask) {
-            self.extents.forget(range.first.0, range.end(), &mut *left);
+            self.extents.forget(range.first.0, range.end(), bytes, left);
             self.gone.insert(range.first.0, range.end());
         }
     }
@@ -224,13 +230,13 @@ impl QueueState {
     }
 
     /// Exhausted messages left.
-    pub(crate) fn bury(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, u64)) {
+    pub(crate) fn bury(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
         self.remove_delivered(messages, left);
         messages.iter().for_each(|range| self.departures.note(range, Reason::Exhausted));
     }
 
     /// Messages were deleted by name.
-    pub(crate) fn discard(&mut self, runs: &[PickedRun], left: &mut dyn FnMut(SegmentId, u64)) {
+    pub(crate) fn discard(&mut self, runs: &[PickedRun], left: &mut dyn FnMut(SegmentId, Live)) {
         let mut held_back = 0;
         for picked in runs {
             match (&picked.details, picked.origin) {
@@ -239,7 +245,7 @@ impl QueueState {
                         Origin::Ready => self.in_line -= picked.mask.count(),
                         _ => held_back += picked.mask.count(),
                     }
-                    self.depart(picked.first, picked.mask, details.accounted_bytes(picked.mask), left);
+                    self.depart(picked.first, picked.mask, details, left);
                 }
                 (None, _) => {
                     let messages = picked.sequences().collect();
@@ -253,7 +259,7 @@ impl QueueState {
     }
 
     /// Everything is gone.
-    pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, u64)) {
+    pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, Live)) {
         self.runs.clear();
         self.delays.clear();
         self.extents.clear(left);
@@ -265,7 +271,7 @@ impl QueueState {
     }
 
     /// The oldest messages were looked at: those before a sequence are gone.
-    pub(crate) fn age(&mut self, aged: &Aged, left: &mut dyn FnMut(SegmentId, u64)) {
+    pub(crate) fn age(&mut self, aged: &Aged, left: &mut dyn FnMut(SegmentId, Live)) {
         let before = aged.before.0;
         let (mut count, mut bytes) = (aged.in_line, aged.bytes);
         for piece in self.runs.take_below(before) {
@@ -286,7 +292,7 @@ impl QueueState {
         self.backlog_count -= count;
         self.backlog_bytes -= bytes;
         let gone = &self.gone;
-        self.extents.expire(before, |from, to| (to - from) - gone.count(from, to), left);
+        self.extents.expire(before, bytes, |from, to| (to - from) - gone.count(from, to), left);
         self.gone.raise(before);
         self.aged = aged.oldest;
         self.settle_floor();
@@ -359,8 +365,12 @@ impl QueueState {
         let delayed = self.delays.iter().flat_map(|entry| entry.first..entry.first + u64::from(entry.count));
         let delayed = delayed.filter(|sequence| !self.gone.contains(*sequence)).count() as u64;
         assert_eq!(self.backlog_count, self.in_line + delayed + in_runs, "Q1");
-        let live: u64 = self.extents.iter().map(|extent| extent.live).sum();
-        assert_eq!(self.backlog_count, live, "Q4");
+        let mut live = Live::default();
+        self.extents.iter().for_each(|extent| live.add(extent.live));
+        assert_eq!(self.backlog_count, live.messages, "Q4");
+        assert!(self.extents.guessed || self.backlog_bytes == live.bytes, "Q4: {live:?}");
+        let rises = self.extents.iter().is_sorted_by(|one, next| one.first < next.first);
+        assert!(rises, "Q6");
         if self.in_line == 0 {
             assert_eq!((self.cursor, self.window.bytes()), (self.next, 0), "Q3");
         }

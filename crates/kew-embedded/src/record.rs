@@ -11,6 +11,7 @@ pub(crate) mod batch;
 pub(crate) mod codec;
 pub(crate) mod objects;
 pub(crate) mod ranges;
+pub(crate) mod relocated;
 pub(crate) mod run;
 
 use kew_model::{
@@ -70,6 +71,8 @@ pub(crate) enum Record<'a> {
     SubscriptionDeleted { account: AccountId, subscription: SubscriptionId },
     /// The retention of the messages before a sequence is over, or the age of the oldest message became known.
     Aged(Aged),
+    /// Messages lie here now, and not any more where they were.
+    Relocated(Batch<'a>),
 }
 
 /// What a look at a queue's oldest messages found.
@@ -86,7 +89,33 @@ pub(crate) struct Aged {
     pub(crate) oldest: Timestamp,
 }
 
-impl Record<'_> {
+/// The kinds of record that carry messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchKind {
+    Pushed,
+    Moved,
+    Relocated,
+}
+
+impl BatchKind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Pushed => 1,
+            Self::Moved => 2,
+            Self::Relocated => 19,
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The messages that it carries, if it does.
+    pub(crate) fn messages(&self) -> Option<&Batch<'a>> {
+        match self {
+            Self::Pushed(batch) | Self::Moved(batch) | Self::Relocated(batch) => Some(batch),
+            _ => None,
+        }
+    }
+
     pub(crate) fn kind(&self) -> u8 {
         match self {
             Self::Pushed(_) => 1,
@@ -107,6 +136,7 @@ impl Record<'_> {
             Self::SubscriptionPut(_) => 16,
             Self::SubscriptionDeleted { .. } => 17,
             Self::Aged(_) => 18,
+            Self::Relocated(_) => 19,
         }
     }
 }
@@ -126,9 +156,9 @@ impl<'a> FrameWriter<'a> {
         Self { out, at }
     }
 
-    /// Appends a `Pushed` or `Moved` record, whose body `write` appends.
-    pub(crate) fn messages(&mut self, moved: bool, write: impl FnOnce(&mut Vec<u8>)) {
-        self.record(if moved { 2 } else { 1 }, |out, _| write(out));
+    /// Appends a record of messages, whose body `write` appends.
+    pub(crate) fn messages(&mut self, kind: BatchKind, write: impl FnOnce(&mut Vec<u8>)) {
+        self.record(kind.code(), |out, _| write(out));
     }
 
     fn record(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>, Timestamp)) {
@@ -143,7 +173,7 @@ impl<'a> FrameWriter<'a> {
     /// Appends any record but those with bodies, which are written by [`FrameWriter::messages`].
     pub(crate) fn put(&mut self, record: &Record<'_>) {
         self.record(record.kind(), |out, at| match record {
-            Record::Pushed(_) | Record::Moved(_) => {}
+            Record::Pushed(_) | Record::Moved(_) | Record::Relocated(_) => {}
             Record::Leased { queue, deadline, runs } => {
                 out.put_u32(queue.0);
                 out.put_time(*deadline);
@@ -231,10 +261,8 @@ fn read_head(payload: &[u8]) -> Result<Timestamp, Malformed> {
 /// Reads the messages of the record that begins at `start` in a frame's payload, and where its body ends.
 pub(crate) fn read_batch(payload: &[u8], start: u32) -> Result<(Batch<'_>, u32), Malformed> {
     let placed = read_record(payload, start as usize, read_head(payload)?)?;
-    match placed.record {
-        Record::Pushed(batch) | Record::Moved(batch) => Ok((batch, placed.end)),
-        _ => Err(Malformed("record of messages")),
-    }
+    let batch = placed.record.messages().ok_or(Malformed("record of messages"))?;
+    Ok((*batch, placed.end))
 }
 
 fn read_record(payload: &[u8], start: usize, at: Timestamp) -> Result<Placed<'_>, Malformed> {
@@ -290,6 +318,7 @@ fn read_body(kind: u8, body: &[u8], at: Timestamp) -> Result<Record<'_>, Malform
             bytes: reader.u64()?,
             oldest: reader.time()?,
         }),
+        19 => return Batch::relocated(body).map(Record::Relocated),
         _ => return Err(Malformed("record of a kind that this version does not know")),
     };
     if reader.is_empty() { Ok(record) } else { Err(Malformed("record with bytes to spare")) }

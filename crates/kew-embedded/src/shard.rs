@@ -10,8 +10,11 @@
 //! * D4: pulls, peeks and redrives that wait for the line to be read stay in their order.
 //! * D5: verbs on a queue wait while its oldest frames are read to tell whether they are too old (`looks.rs`).
 
+mod cleaning;
 mod reading;
 mod time;
+
+pub(crate) use cleaning::Cleaned;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +25,8 @@ use kew_model::{
     Timestamp,
 };
 
-use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Reply, ReplyTo, Verb, Wish};
+use crate::cleaning::Cleaner;
+use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Part, Reply, ReplyTo, Verb, Wish};
 use crate::decide::discard::Loaded;
 use crate::decide::due::burial_bytes;
 use crate::decide::{
@@ -31,6 +35,7 @@ use crate::decide::{
 };
 use crate::drain::{Drain, Wait};
 use crate::looks::{Looks, holds_up};
+use crate::options::Options;
 use crate::pins::Pinned;
 use crate::queue::{Oldest, QueueState};
 use crate::state::{Applied, Effects, State};
@@ -87,6 +92,10 @@ pub(crate) struct Shard {
     /// Looks at the age of queues, and the verbs that wait for them.
     looks: Looks,
     pub(crate) no_space: Option<NoSpace>,
+    pub(crate) cleaner: Cleaner,
+    /// Dead bytes that the log may hold beside as many as live.
+    cleaning_slack: u64,
+    part: Option<Part>,
     /// What answers are still to be read from.
     pinned: Pinned,
     answers: Vec<(ReplyTo, Result<Reply, Error>)>,
@@ -94,18 +103,21 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(state: State, journal: Journal, chance: Arc<dyn Chance>, window_budget: usize) -> Self {
+    pub(crate) fn new(state: State, journal: Journal, chance: Arc<dyn Chance>, options: &Options) -> Self {
         Self {
             state,
             journal,
             chance,
-            window_budget,
+            window_budget: options.window_bytes,
             steps: 0,
             line_waits: BTreeMap::new(),
             message_waits: Vec::new(),
             drain: Drain::default(),
             looks: Looks::default(),
             no_space: None,
+            cleaner: Cleaner::new(),
+            cleaning_slack: options.cleaning_slack_bytes,
+            part: None,
             pinned: Pinned::default(),
             answers: Vec::new(),
             fetches: Vec::new(),
@@ -139,6 +151,7 @@ impl Shard {
                     let queue = self.state.queues.get_mut(&queue);
                     queue.into_iter().for_each(|queue| queue.remember(sequence, sent_at));
                 }
+                Input::Sliced(segment, slice) => self.sliced(segment, slice, now),
                 Input::Damaged(queue, error) => return Err(self.damaged(queue, error)),
             }
         }
@@ -155,7 +168,7 @@ impl Shard {
     fn is_unfinished(&self, now: Timestamp) -> bool {
         let buries = self.drain.parked.is_none() && self.drain.has_work(&self.state, now);
         let looked = self.state.exhausted.is_empty() && self.looks.may_release();
-        buries || looked || self.drain.may_release(&self.state)
+        buries || looked || self.drain.may_release(&self.state) || self.cleaner.goes_on(now)
     }
 
     /// Everybody who waits for an answer, when there will be none.
@@ -320,16 +333,18 @@ impl Shard {
         };
         Ok(match decision.outcome {
             Outcome::Reply(reply) => reply,
-            Outcome::Backlog(number) => Reply::Backlog(self.backlog(number)),
-            Outcome::Repeated(number) => Reply::Repeated(self.backlog(number)),
+            Outcome::Backlog(number) => {
+                let backlog = self.backlog(number);
+                Reply::Backlog(backlog, self.pinned.pin(backlog.segment()))
+            }
+            Outcome::Repeated(number) => {
+                let backlog = self.backlog(number);
+                Reply::Repeated(backlog, self.pinned.pin(backlog.segment()))
+            }
             Outcome::Pulled(number, mut picks) => {
                 picks.fence = lsn.0;
                 let backlog = self.backlog(number);
-                let oldest = match backlog.oldest {
-                    OldestSeen::Unread(locator) => Some(locator.segment),
-                    OldestSeen::None | OldestSeen::At(_) => None,
-                };
-                picks.pins = self.pinned.pin(picks.segments().chain(oldest));
+                picks.pins = self.pinned.pin(picks.segments().chain(backlog.segment()));
                 Reply::Pulled(backlog, picks)
             }
             Outcome::Peeked(mut picks) => {
@@ -341,6 +356,12 @@ impl Shard {
 
     /// Stages a frame and applies it.
     fn commit(&mut self, frame: FrameBuffer) -> Result<Lsn, kew_journal::Error> {
+        self.cleaner.wrote(frame.payload().len());
+        self.commit_apart(frame)
+    }
+
+    /// As [`Shard::commit`], for a frame that is none of the work by which cleaning is measured.
+    fn commit_apart(&mut self, frame: FrameBuffer) -> Result<Lsn, kew_journal::Error> {
         let staged = self.journal.stage(frame)?;
         let shared = (self.state.window_bytes < self.window_budget).then_some(&staged.payload);
         let frame = Applied { lsn: staged.lsn, position: staged.position, payload: &staged.payload, shared };

@@ -3,7 +3,7 @@
 //! * S1: `apply` never refuses what was decided; a frame that does not fit is damage and ends the store.
 //! * S2: a record concerns one queue, and a queue remembers the newest frame that it applied, so that replay over a
 //!   checkpoint skips what the checkpoint holds, queue by queue.
-//! * S3: `live` of a segment is the number of live messages in it, over all queues.
+//! * S3: `live` of a segment is what lives in it, over all queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use kew_model::{QueueNumber, Sequence, Timestamp};
 
 use crate::catalog::{Catalog, CatalogChange};
 use crate::index::SegmentIndex;
+use crate::queue::extents::Live;
 use crate::queue::runs::Phase;
 use crate::queue::{Arrival, QueueState};
 use crate::record::batch::Batch;
@@ -41,8 +42,8 @@ pub(crate) struct State {
     /// The newest time that a frame was decided at.
     pub(crate) latest: Timestamp,
     pub(crate) applied: Lsn,
-    /// Live messages by segment.
-    pub(crate) live: BTreeMap<SegmentId, u64>,
+    /// What lives in each segment; no entry where nothing does.
+    pub(crate) live: BTreeMap<SegmentId, Live>,
     /// Indexes of the segment being written and of those whose sidecar is not safe yet.
     pub(crate) indexes: BTreeMap<SegmentId, SegmentIndex>,
     /// Each queue's earliest end of a lease.
@@ -147,6 +148,7 @@ impl State {
             Record::Aged(aged) => {
                 self.change(aged.queue, lsn, |queue, left| queue.age(aged, left));
             }
+            Record::Relocated(batch) => self.relocate(batch, frame)?,
         }
         Ok(())
     }
@@ -156,12 +158,12 @@ impl State {
         &mut self,
         number: QueueNumber,
         lsn: Lsn,
-        change: impl FnOnce(&mut QueueState, &mut dyn FnMut(SegmentId, u64)),
+        change: impl FnOnce(&mut QueueState, &mut dyn FnMut(SegmentId, Live)),
     ) {
         let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < lsn) else { return };
         let live = &mut self.live;
         self.window_bytes -= queue.window.bytes();
-        change(queue, &mut |segment, count| forget_live(live, segment, count));
+        change(queue, &mut |segment, gone| forget_live(live, segment, gone));
         self.window_bytes += queue.window.bytes();
         self.watch_times(number);
     }
@@ -191,12 +193,30 @@ impl State {
             self.watch_times(number);
         }
         let segment = frame.position.segment;
-        *self.live.entry(segment).or_default() += u64::from(batch.count);
+        self.live.entry(segment).or_default().add(batch.live());
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         self.effects.available.insert(number);
         if batch.may_delay() {
             self.watch_ripening(number);
         }
+        Ok(())
+    }
+
+    /// Messages lie where this frame does.
+    fn relocate(&mut self, batch: &Batch<'_>, frame: &Applied<'_>) -> Result<(), Malformed> {
+        let number = batch.queue;
+        let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < frame.lsn) else {
+            return Ok(());
+        };
+        let segment = frame.position.segment;
+        let live = &mut self.live;
+        let stretch = (batch.first.0, batch.end().0);
+        let left = &mut |segment, gone| forget_live(live, segment, gone);
+        if !queue.extents.relocate(stretch, segment, batch.live(), left) {
+            return Err(Malformed("relocated messages that are not there"));
+        }
+        self.live.entry(segment).or_default().add(batch.live());
+        self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         Ok(())
     }
 
@@ -225,7 +245,7 @@ impl State {
         if let Some(mut queue) = self.queues.remove(&number) {
             self.window_bytes -= queue.window.bytes();
             let live = &mut self.live;
-            queue.extents.clear(|segment, count| forget_live(live, segment, count));
+            queue.extents.clear(&mut |segment, gone| forget_live(live, segment, gone));
         }
         self.indexes.values_mut().for_each(|index| index.forget(number));
         self.watch_times(number);
@@ -317,25 +337,29 @@ impl State {
     #[cfg(feature = "test-util")]
     pub(crate) fn check(&self) {
         self.queues.values().for_each(QueueState::check);
-        let mut live: BTreeMap<SegmentId, u64> = BTreeMap::new();
-        for extent in
-            self.queues.values().flat_map(|queue| queue.extents.iter()).filter(|extent| extent.live > 0)
-        {
-            *live.entry(extent.segment).or_default() += extent.live;
-        }
-        assert_eq!(live, self.live, "S3");
+        assert_eq!(live_by_segment(self.queues.values()), self.live, "S3");
         let windows: usize = self.queues.values().map(|queue| queue.window.bytes()).sum();
         assert_eq!(windows, self.window_bytes, "the windows' bytes");
     }
 }
 
-fn forget_live(live: &mut BTreeMap<SegmentId, u64>, segment: SegmentId, count: u64) {
+fn forget_live(live: &mut BTreeMap<SegmentId, Live>, segment: SegmentId, gone: Live) {
     if let Some(left) = live.get_mut(&segment) {
-        *left -= count;
-        if *left == 0 {
+        left.messages -= gone.messages;
+        left.bytes -= gone.bytes;
+        if left.messages == 0 {
             live.remove(&segment);
         }
     }
+}
+
+/// What lives in each segment, summed up over queues.
+pub(crate) fn live_by_segment<'a>(queues: impl Iterator<Item = &'a QueueState>) -> BTreeMap<SegmentId, Live> {
+    let mut live: BTreeMap<SegmentId, Live> = BTreeMap::new();
+    for extent in queues.flat_map(|queue| queue.extents.iter()).filter(|extent| extent.live.messages > 0) {
+        live.entry(extent.segment).or_default().add(extent.live);
+    }
+    live
 }
 
 #[cfg(test)]

@@ -128,6 +128,18 @@ impl Journal {
         self.chain.clone()
     }
 
+    /// The last payload that a durable checkpoint covers.
+    #[must_use]
+    pub fn checkpointed_lsn(&self) -> Lsn {
+        locked(&self.shared.checkpoints).covered
+    }
+
+    /// How many bytes of the disk a segment's file takes; 0 for one that is not part of the log.
+    #[must_use]
+    pub fn file_bytes(&self, segment: SegmentId) -> u32 {
+        self.shared.segment(segment).map_or(0, |segment| segment.progress().1)
+    }
+
     /// Gives a payload its number and place. It is durable when the group it is taken with was committed.
     ///
     /// # Errors

@@ -92,18 +92,31 @@ impl Reader {
         let segment = self.shared.segment(segment)?;
         let limit = up_to_offset.min(segment.end_offset());
         let mut scanner = Scanner::new(&segment, from_offset.max(BLOCK_BYTES), limit);
-        loop {
-            match scanner.next()? {
-                Found::End => return Ok(()),
-                Found::Invalid { offset } => return Err(not_a_frame(&segment, offset)),
-                Found::Frame { offset, header, payload } if header.kind == Kind::Data => {
-                    let position = Position { segment: segment.id, offset };
-                    visit(Frame { lsn: header.lsn, position, payload })
-                        .map_err(|reason| Error::damage(&segment.name(), u64::from(offset), reason))?;
-                }
-                Found::Frame { .. } => {}
+        while visit_next(&segment, &mut scanner, visit)? {}
+        Ok(())
+    }
+
+    /// As [`Reader::scan`] from `from_offset` on, but ends after about `bytes` bytes of the file; returns where to go
+    /// on, or `None` at the end of the segment.
+    ///
+    /// # Errors
+    /// As [`Reader::scan`].
+    pub fn scan_some(
+        &self,
+        segment: SegmentId,
+        from_offset: u32,
+        bytes: u32,
+        visit: &mut dyn FnMut(Frame<'_>) -> Result<(), String>,
+    ) -> Result<Option<u32>, Error> {
+        let segment = self.shared.segment(segment)?;
+        let from_offset = from_offset.max(BLOCK_BYTES);
+        let mut scanner = Scanner::within(&segment, from_offset, segment.end_offset(), bytes as usize);
+        while scanner.offset() - from_offset < bytes {
+            if !visit_next(&segment, &mut scanner, visit)? {
+                return Ok(None);
             }
         }
+        Ok(Some(scanner.offset()))
     }
 
     /// Keeps a blob beside the segment, derived from its frames as they are now. It replaces an earlier one.
@@ -128,6 +141,25 @@ impl Reader {
     pub fn space(&self) -> Result<crate::Space, Error> {
         self.shared.disk.space().map_err(|source| Error::disk("look at the space of", ".", source))
     }
+}
+
+/// Shows the next frame if it carries a payload; false at the end.
+fn visit_next(
+    segment: &Segment,
+    scanner: &mut Scanner<'_>,
+    visit: &mut dyn FnMut(Frame<'_>) -> Result<(), String>,
+) -> Result<bool, Error> {
+    match scanner.next()? {
+        Found::End => return Ok(false),
+        Found::Invalid { offset } => return Err(not_a_frame(segment, offset)),
+        Found::Frame { offset, header, payload } if header.kind == Kind::Data => {
+            let position = Position { segment: segment.id, offset };
+            visit(Frame { lsn: header.lsn, position, payload })
+                .map_err(|reason| Error::damage(&segment.name(), u64::from(offset), reason))?;
+        }
+        Found::Frame { .. } => {}
+    }
+    Ok(true)
 }
 
 fn not_a_frame(segment: &Segment, offset: u32) -> Error {

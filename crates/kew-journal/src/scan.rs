@@ -32,12 +32,19 @@ pub(crate) struct Scanner<'a> {
     limit: u32,
     window: Vec<u8>,
     window_start: u32,
+    /// How much is read at a time, in bytes.
+    window_bytes: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(segment: &'a Arc<Segment>, offset: u32, limit: u32) -> Self {
+        Self::within(segment, offset, limit, WINDOW_BYTES)
+    }
+
+    /// As [`Scanner::new`], reading so many bytes at a time.
+    pub(crate) fn within(segment: &'a Arc<Segment>, offset: u32, limit: u32, window_bytes: usize) -> Self {
         let limit = limit.min(segment.size_bytes);
-        Self { segment, offset, limit, window: Vec::new(), window_start: offset }
+        Self { segment, offset, limit, window: Vec::new(), window_start: offset, window_bytes }
     }
 
     /// Where the next frame would begin.
@@ -108,7 +115,7 @@ impl<'a> Scanner<'a> {
             return Ok(held);
         }
         let room = (self.limit - offset) as usize;
-        self.window.resize(bytes.max(WINDOW_BYTES).min(room), 0);
+        self.window.resize(bytes.max(self.window_bytes).min(room), 0);
         self.window_start = offset;
         let read = self.segment.file()?.read_at(&mut self.window, u64::from(offset));
         let count = read.map_err(|source| Error::disk("read", &self.segment.name(), source))?;

@@ -70,7 +70,7 @@ fn judge(queue: &QueueState, loaded: &Loaded, horizon: Timestamp) -> Option<Aged
                 aged.bytes += stored.accounted_bytes();
             }
         }
-        sequence = queue.gone.first_left(head.end());
+        sequence = queue.gone.first_left(head.end);
     }
     Some(aged)
 }
@@ -78,6 +78,6 @@ fn judge(queue: &QueueState, loaded: &Loaded, horizon: Timestamp) -> Option<Aged
 fn head_of<'a>(queue: &'a QueueState, loaded: &'a Loaded, sequence: u64) -> Option<&'a Head> {
     let in_window = queue.window.find(Sequence(sequence));
     in_window.or_else(|| {
-        loaded.range(..=sequence).next_back().map(|(_, head)| head).filter(|head| head.end() > sequence)
+        loaded.range(..=sequence).next_back().map(|(_, head)| head).filter(|head| head.end > sequence)
     })
 }

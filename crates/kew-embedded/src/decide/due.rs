@@ -14,9 +14,9 @@ use super::{Undecided, compose, locate};
 use crate::command::{Fetch, Purpose, Wish};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
-use crate::record::Record;
 use crate::record::batch::{Moving, put_moved};
 use crate::record::ranges::Ranges;
+use crate::record::{BatchKind, Record};
 use crate::state::State;
 
 /// After so many messages a frame ends no further run of leases. Each run holds 128 messages at the most.
@@ -138,7 +138,7 @@ impl Burial {
                 frame.put(&Record::QueuePut(Box::new(queue)));
             }
             frame.put(&buried);
-            frame.messages(true, |out| put_moved(out, target, first, self.source, &moving));
+            frame.messages(BatchKind::Moved, |out| put_moved(out, target, first, self.source, &moving));
         }))
     }
 

@@ -4,6 +4,7 @@ use kew_model::{Error, MessageId, Place, PushBatch, Sequence, Timestamp};
 
 use super::{Decided, Decision, Outcome, queue_at};
 use crate::queue::keys::Known;
+use crate::record::BatchKind;
 use crate::record::batch::{pushed_bytes, put_pushed};
 use crate::state::State;
 
@@ -27,6 +28,8 @@ pub(crate) fn push(
     }
     let delay = queue.object.settings.delivery_delay;
     Ok(Decision::write(now, pushed_bytes(batch), Outcome::Backlog(number), |frame| {
-        frame.messages(false, |out| put_pushed(out, number, Sequence(queue.next), base, batch, delay));
+        frame.messages(BatchKind::Pushed, |out| {
+            put_pushed(out, number, Sequence(queue.next), base, batch, delay)
+        });
     }))
 }

@@ -14,8 +14,8 @@ use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
 use crate::command::{Fetch, Purpose, Reply};
 use crate::queue::QueueState;
 use crate::queue::window::Head;
-use crate::record::Record;
 use crate::record::batch::{Moving, Stored, put_moved};
+use crate::record::{BatchKind, Record};
 use crate::state::State;
 
 /// How many messages one step looks at, of which some may have nowhere to go.
@@ -51,7 +51,7 @@ pub(crate) fn redrive(
         frame.put(&Record::Discarded { queue: number, runs });
         for (target, messages) in &chosen.by_target {
             let first = Sequence(state.queues.get(target).map_or(1, |queue| queue.next));
-            frame.messages(true, |out| put_moved(out, *target, first, *target, messages));
+            frame.messages(BatchKind::Moved, |out| put_moved(out, *target, first, *target, messages));
         }
     }))
 }
@@ -101,7 +101,7 @@ fn choose<'a>(
         // One that must be read first is taken for one that moves: at worst the next look reads more.
         let target = match in_memory.or_else(|| find_loaded(loaded, candidate.sequence)) {
             None => None,
-            Some((head, stored)) => match named.or_else(|| origin(state, source, head)) {
+            Some((head, stored)) => match named.or_else(|| origin(state, source, head, &stored)) {
                 None => {
                     chosen.without_origin += 1;
                     continue;
@@ -143,9 +143,9 @@ fn find_in_memory<'a>(source: &'a QueueState, candidate: &Candidate<'a>) -> Opti
     batch.messages().find(|stored| stored.sequence == candidate.sequence).map(|stored| (head, stored))
 }
 
-/// The queue that dead-lettered a frame's messages, if it is still there.
-fn origin(state: &State, source: &QueueState, head: &Head) -> Option<QueueNumber> {
-    let origin = head.batch().0.origin()?;
+/// The queue that dead-lettered a message, if it is still there.
+fn origin(state: &State, source: &QueueState, head: &Head, stored: &Stored) -> Option<QueueNumber> {
+    let origin = head.batch().0.origin(stored)?;
     let queue = state.queues.get(&origin)?;
     (queue.object.account == source.object.account).then_some(origin)
 }

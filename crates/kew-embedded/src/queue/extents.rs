@@ -1,89 +1,264 @@
-//! Where a queue's messages lie: one entry for each segment that holds some, with how many of them live.
+//! Where a queue's messages lie: stretches of sequences, each with the segment that holds what lives of it.
+//!
+//! Q6: within an extent, messages lie in the order of their sequences. New ones are appended to the last extent;
+//! survivors of a segment that is cleaned (`decide/relocate.rs`) leave its extents from the front, in their order, and
+//! join an extent before them only. So whoever reads a segment from its beginning meets each extent's messages rising.
 
 use std::collections::VecDeque;
 
 use kew_journal::SegmentId;
 
-/// The messages from `first` up to the next extent's are in `segment`.
+/// Messages that live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) messages: u64,
+    /// What they count for in the backlog.
+    pub(crate) bytes: u64,
+}
+
+impl Live {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+
+    /// Takes messages away, and says by how much it shrank: where bytes were guessed, by what was left of them.
+    fn take(&mut self, gone: Self) -> Self {
+        let before = *self;
+        self.messages -= gone.messages;
+        self.bytes = if self.messages == 0 { 0 } else { before.bytes.saturating_sub(gone.bytes) };
+        Self { messages: gone.messages, bytes: before.bytes - self.bytes }
+    }
+}
+
+/// The messages from `first` up to the next extent's that live are in `segment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) first: u64,
     pub(crate) segment: SegmentId,
-    pub(crate) live: u64,
+    pub(crate) live: Live,
 }
 
 /// A queue's extents, by rising sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Extents(VecDeque<Extent>);
+pub(crate) struct Extents {
+    list: VecDeque<Extent>,
+    /// Whether bytes are guesses, since they come from a checkpoint of a version that did not tell them.
+    pub(crate) guessed: bool,
+}
 
 impl Extents {
     /// New messages from `first` on lie in `segment`.
-    pub(crate) fn push(&mut self, first: u64, segment: SegmentId, count: u64) {
-        match self.0.back_mut() {
-            Some(last) if last.segment == segment => last.live += count,
-            _ => self.0.push_back(Extent { first, segment, live: count }),
+    pub(crate) fn push(&mut self, first: u64, segment: SegmentId, live: Live) {
+        match self.list.back_mut() {
+            Some(last) if last.segment == segment => last.live.add(live),
+            _ => self.list.push_back(Extent { first, segment, live }),
         }
+    }
+
+    /// The extent of a message.
+    pub(crate) fn of(&self, sequence: u64) -> Option<&Extent> {
+        let after = self.list.partition_point(|extent| extent.first <= sequence);
+        after.checked_sub(1).map(|at| &self.list[at])
     }
 
     /// The segment of a message.
     pub(crate) fn segment(&self, sequence: u64) -> Option<SegmentId> {
-        let after = self.0.partition_point(|extent| extent.first <= sequence);
-        after.checked_sub(1).map(|at| self.0[at].segment)
+        self.of(sequence).map(|extent| extent.segment)
     }
 
-    /// Messages of `from..to` are gone, all of which lived: tells `left` how many in which segment.
-    pub(crate) fn forget(&mut self, from: u64, to: u64, mut left: impl FnMut(SegmentId, u64)) {
-        let mut at = self.0.partition_point(|extent| extent.first <= from).saturating_sub(1);
+    /// Messages of `from..to` are gone, all of which lived: tells `left` what went from which segment. `bytes` says
+    /// what those from one sequence to another counted for.
+    pub(crate) fn forget(
+        &mut self,
+        from: u64,
+        to: u64,
+        bytes: impl Fn(u64, u64) -> u64,
+        left: &mut dyn FnMut(SegmentId, Live),
+    ) {
+        let mut at = self.list.partition_point(|extent| extent.first <= from).saturating_sub(1);
         let mut start = from;
-        while start < to && at < self.0.len() {
-            let end = self.0.get(at + 1).map_or(to, |next| next.first.min(to));
-            let extent = &mut self.0[at];
-            extent.live -= end - start;
-            left(extent.segment, end - start);
+        while start < to && at < self.list.len() {
+            let end = self.list.get(at + 1).map_or(to, |next| next.first.min(to));
+            let extent = &mut self.list[at];
+            let gone = Live { messages: end - start, bytes: bytes(start, end) };
+            left(extent.segment, extent.live.take(gone));
             start = end;
             at += 1;
         }
     }
 
-    /// All messages before a sequence are gone; `live` counts those that lived from one sequence to another.
+    /// All messages before a sequence are gone, which counted for `bytes`; `living` counts those that lived from one
+    /// sequence to another.
     pub(crate) fn expire(
         &mut self,
         before: u64,
-        live: impl Fn(u64, u64) -> u64,
-        left: &mut dyn FnMut(SegmentId, u64),
+        bytes: u64,
+        living: impl Fn(u64, u64) -> u64,
+        left: &mut dyn FnMut(SegmentId, Live),
     ) {
-        let affected = self.0.partition_point(|extent| extent.first < before);
+        let affected = self.list.partition_point(|extent| extent.first < before);
+        let mut bytes_left = bytes;
         for at in 0..affected {
-            let ends_before = self.0.get(at + 1).is_some_and(|next| next.first <= before);
-            let extent = &mut self.0[at];
-            let count = if ends_before { extent.live } else { live(extent.first, before) };
-            extent.live -= count;
-            if count > 0 {
-                left(extent.segment, count);
+            let ends_before = self.list.get(at + 1).is_some_and(|next| next.first <= before);
+            let extent = &mut self.list[at];
+            let gone = if ends_before {
+                extent.live
+            } else {
+                // Only the last of them can be one of which some stays.
+                Live { messages: living(extent.first, before), bytes: bytes_left }
+            };
+            let gone = extent.live.take(gone);
+            bytes_left = bytes_left.saturating_sub(gone.bytes);
+            if gone.messages > 0 {
+                left(extent.segment, gone);
             }
         }
     }
 
+    /// The first messages of an extent, up to `end`, lie in another segment now; tells `left` what went from which. All
+    /// that lives from `from`, in that extent, to `end` is among them. False, and nothing has changed, if there are no
+    /// such messages.
+    pub(crate) fn relocate(
+        &mut self,
+        (from, end): (u64, u64),
+        segment: SegmentId,
+        moved: Live,
+        left: &mut dyn FnMut(SegmentId, Live),
+    ) -> bool {
+        let Some(at) = self.list.partition_point(|extent| extent.first <= from).checked_sub(1) else {
+            return false;
+        };
+        let mut rest = self.list[at];
+        if rest.live.messages < moved.messages || self.list.get(at + 1).is_some_and(|next| next.first < end) {
+            return false;
+        }
+        left(rest.segment, rest.live.take(moved));
+        let mut after = self.list.split_off(at + 1);
+        self.list.pop_back();
+        while self.list.back().is_some_and(|before| before.live.messages == 0) {
+            self.list.pop_back();
+        }
+        self.push(from, segment, moved);
+        if rest.live.messages > 0 {
+            self.list.push_back(Extent { first: end, ..rest });
+        }
+        self.list.append(&mut after);
+        true
+    }
+
     /// Drops the extents that lie wholly below `floor`.
     pub(crate) fn raise(&mut self, floor: u64) {
-        while self.0.get(1).is_some_and(|next| next.first <= floor) {
-            self.0.pop_front();
+        while self.list.get(1).is_some_and(|next| next.first <= floor) {
+            self.list.pop_front();
         }
     }
 
-    /// Everything is gone: tells `left` how many lived in which segment.
-    pub(crate) fn clear(&mut self, mut left: impl FnMut(SegmentId, u64)) {
-        self.0
-            .drain(..)
-            .filter(|extent| extent.live > 0)
-            .for_each(|extent| left(extent.segment, extent.live));
+    /// Everything is gone: tells `left` what lived in which segment.
+    pub(crate) fn clear(&mut self, left: &mut dyn FnMut(SegmentId, Live)) {
+        let list = self.list.drain(..);
+        list.filter(|extent| extent.live.messages > 0).for_each(|extent| left(extent.segment, extent.live));
+        self.guessed = false;
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Extent> {
-        self.0.iter()
+        self.list.iter()
     }
 
     pub(crate) fn restore(&mut self, extent: Extent) {
-        self.0.push_back(extent);
+        self.list.push_back(extent);
+    }
+
+    /// Guesses what the messages of each extent count for, since only `bytes` of all of them is known.
+    pub(crate) fn guess_bytes(&mut self, bytes: u64) {
+        let messages: u64 = self.list.iter().map(|extent| extent.live.messages).sum();
+        let mut left = Live { messages, bytes };
+        for extent in &mut self.list {
+            let share = u128::from(left.bytes) * u128::from(extent.live.messages);
+            let share = share.checked_div(u128::from(left.messages)).unwrap_or(0);
+            extent.live.bytes = u64::try_from(share).unwrap_or(u64::MAX);
+            left.messages -= extent.live.messages;
+            left.bytes -= extent.live.bytes;
+        }
+        self.guessed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(messages: u64) -> Live {
+        Live { messages, bytes: messages * 10 }
+    }
+
+    /// The extents as (first, segment, messages).
+    fn listed(extents: &Extents) -> Vec<(u64, u64, u64)> {
+        extents.iter().map(|extent| (extent.first, extent.segment.0, extent.live.messages)).collect()
+    }
+
+    fn extents(list: &[(u64, u64, u64)]) -> Extents {
+        let mut extents = Extents::default();
+        list.iter()
+            .for_each(|(first, segment, count)| extents.push(*first, SegmentId(*segment), live(*count)));
+        extents
+    }
+
+    #[test]
+    fn what_is_relocated_leaves_its_extent_from_the_front_and_joins_the_one_before() {
+        let mut extents = extents(&[(1, 1, 100), (101, 2, 100), (201, 3, 100)]);
+        let mut left = Vec::new();
+        let mut relocate = |extents: &mut Extents, stretch, count| {
+            let done = extents.relocate(stretch, SegmentId(3), live(count), &mut |segment, gone| {
+                left.push((segment.0, gone));
+            });
+            assert!(done);
+        };
+        relocate(&mut extents, (1, 41), 40);
+        assert_eq!(listed(&extents), [(1, 3, 40), (41, 1, 60), (101, 2, 100), (201, 3, 100)]);
+        relocate(&mut extents, (41, 101), 60);
+        assert_eq!(listed(&extents), [(1, 3, 100), (101, 2, 100), (201, 3, 100)]);
+        relocate(&mut extents, (101, 151), 50);
+        assert_eq!(listed(&extents), [(1, 3, 150), (151, 2, 50), (201, 3, 100)]);
+        assert_eq!(left, [(1, live(40)), (1, live(60)), (2, live(50))]);
+        assert_eq!((extents.segment(150), extents.segment(151)), (Some(SegmentId(3)), Some(SegmentId(2))));
+    }
+
+    #[test]
+    fn an_extent_in_which_nothing_lives_is_given_up_when_its_neighbour_moves() {
+        let mut extents = extents(&[(1, 1, 10), (11, 2, 10), (21, 3, 10), (31, 4, 10)]);
+        extents.forget(11, 21, |from, to| (to - from) * 10, &mut |_, _| {});
+        extents.forget(22, 31, |from, to| (to - from) * 10, &mut |_, _| {});
+        assert!(extents.relocate((21, 22), SegmentId(1), live(1), &mut |_, _| {}));
+        assert_eq!(listed(&extents), [(1, 1, 11), (31, 4, 10)]);
+    }
+
+    #[test]
+    fn what_is_not_in_one_extent_is_not_relocated() {
+        let mut extents = extents(&[(11, 1, 10), (21, 2, 10)]);
+        let before = extents.clone();
+        for (stretch, count) in [((1, 5), 2), ((11, 21), 11), ((11, 22), 10)] {
+            assert!(!extents.relocate(stretch, SegmentId(9), live(count), &mut |_, _| panic!("it moved")));
+        }
+        assert_eq!(extents, before);
+    }
+
+    #[test]
+    fn bytes_that_are_guessed_are_shared_by_messages_and_never_fall_below_nothing() {
+        let mut extents = extents(&[(1, 1, 3), (4, 2, 1)]);
+        extents.guess_bytes(101);
+        assert_eq!(extents.iter().map(|extent| extent.live.bytes).collect::<Vec<_>>(), [75, 26]);
+        let mut left = Vec::new();
+        extents.forget(1, 5, |_, _| 90, &mut |segment, gone| left.push((segment.0, gone)));
+        assert_eq!(left, [(1, Live { messages: 3, bytes: 75 }), (2, Live { messages: 1, bytes: 26 })]);
+    }
+
+    #[test]
+    fn of_what_expires_the_last_extent_loses_what_the_others_did_not() {
+        let mut extents = extents(&[(1, 1, 10), (11, 2, 10), (21, 3, 10)]);
+        let mut left = Vec::new();
+        extents.expire(15, 147, |from, to| to - from, &mut |segment, gone| left.push((segment.0, gone)));
+        assert_eq!(left, [(1, live(10)), (2, Live { messages: 4, bytes: 47 })]);
+        assert_eq!(extents.iter().map(|extent| extent.live.bytes).collect::<Vec<_>>(), [0, 53, 100]);
     }
 }

@@ -12,19 +12,25 @@ use kew_model::Sequence;
 use crate::record::batch::{Batch, Stored};
 use crate::record::read_batch;
 
-/// A frame's messages for one queue.
+/// A frame's messages for one queue: all that live from one sequence to another, as far as the frame is not outdated.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) first: u64,
-    pub(crate) count: u64,
+    /// The sequence after its last.
+    pub(crate) end: u64,
     /// The frame's payload and where in it the record begins.
     pub(crate) payload: Bytes,
     pub(crate) record_start: u32,
 }
 
 impl Head {
-    pub(crate) fn end(&self) -> u64 {
-        self.first + self.count
+    /// A record's messages.
+    pub(crate) fn new(batch: &Batch<'_>, payload: Bytes, record_start: u32) -> Self {
+        Self { first: batch.first.0, end: batch.end().0, payload, record_start }
+    }
+
+    pub(crate) fn holds(&self, sequence: Sequence) -> bool {
+        (self.first..self.end).contains(&sequence.0)
     }
 
     /// Its messages. The payload was read once before it became a head, so it is readable.
@@ -52,7 +58,7 @@ pub(crate) struct Window {
 impl Window {
     /// The sequence after its last message; `None` when it holds none.
     pub(crate) fn end(&self) -> Option<u64> {
-        self.heads.back().map(Head::end)
+        self.heads.back().map(|head| head.end)
     }
 
     /// The bytes of payload that it holds.
@@ -72,7 +78,7 @@ impl Window {
 
     /// Drops the frames that end at or below `cursor`.
     pub(crate) fn pass(&mut self, cursor: u64) {
-        while self.heads.front().is_some_and(|head| head.end() <= cursor) {
+        while self.heads.front().is_some_and(|head| head.end <= cursor) {
             self.bytes -= self.heads.pop_front().map_or(0, |head| head.payload.len());
         }
     }
@@ -84,18 +90,20 @@ impl Window {
 
     /// The messages from `cursor` on that were not held back, in order.
     pub(crate) fn in_line(&self, cursor: u64) -> impl Iterator<Item = InLine<'_>> {
-        self.heads.iter().filter(move |head| head.end() > cursor).flat_map(move |head| {
+        self.heads.iter().filter(move |head| head.end > cursor).flat_map(move |head| {
             let (batch, _) = head.batch();
             batch
                 .messages()
-                .filter(move |stored| stored.sequence.0 >= cursor && !stored.is_delayed())
+                .filter(move |stored| {
+                    head.holds(stored.sequence) && stored.sequence.0 >= cursor && !stored.is_delayed()
+                })
                 .map(move |stored| InLine { stored, head })
         })
     }
 
     /// The frame that holds a message.
     pub(crate) fn find(&self, sequence: Sequence) -> Option<&Head> {
-        let at = self.heads.partition_point(|head| head.end() <= sequence.0);
+        let at = self.heads.partition_point(|head| head.end <= sequence.0);
         self.heads.get(at).filter(|head| head.first <= sequence.0)
     }
 }

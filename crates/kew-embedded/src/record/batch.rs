@@ -1,4 +1,4 @@
-//! Messages on disk: the `Pushed` and `Moved` records, read in place.
+//! Messages on disk: the `Pushed`, `Moved` and `Relocated` records, read in place.
 //!
 //! A table of fixed-size entries comes first and all bodies after it, so that a message is found without reading its
 //! neighbours, a batch is written by one copy, and an answer is built from slices of the frame's own bytes.
@@ -10,10 +10,12 @@ use kew_model::{
 };
 
 use super::codec::{Malformed, Reader, Write};
+use crate::queue::extents::Live;
 
 const FLAG_DELAYS: u8 = 1;
 const LENGTH_BITS: u32 = 24;
 const MOVED_ENTRY_BYTES: usize = 4 + 16 + 8 + 8;
+pub(super) const RELOCATED_ENTRY_BYTES: usize = 8 + 4 + 16 + 3 * 8 + 4 + 2;
 
 /// The extension of a `Pushed` record that names what the request is idempotent under.
 const EXTENSION_IDEMPOTENCY: u8 = 1;
@@ -27,6 +29,8 @@ enum Kind {
     Pushed { base: MessageId, at: Timestamp },
     /// Moved here from another queue: every message brings its own id and times.
     Moved { from: QueueNumber },
+    /// Moved within the log: every message brings all that is known of it, its sequence and extensions included.
+    Relocated { end: Sequence },
 }
 
 /// One message of a batch.
@@ -106,6 +110,35 @@ impl<'a> Batch<'a> {
         Self { queue, first, count, kind, table, delays: &[], extensions, bodies: reader.rest() }.checked()
     }
 
+    /// Reads a `Relocated` record.
+    pub(crate) fn relocated(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, "relocated record");
+        let queue = QueueNumber(reader.u32()?);
+        let first = Sequence(reader.u64()?);
+        let end = Sequence(reader.u64()?);
+        let count = reader.u16()?;
+        let lists = reader.u16()?;
+        let table = reader.bytes(usize::from(count) * RELOCATED_ENTRY_BYTES)?;
+        let before = reader.rest();
+        for _ in 0..lists {
+            let bytes = reader.u16()?;
+            reader.bytes(usize::from(bytes))?;
+        }
+        let extensions = &before[..before.len() - reader.remaining()];
+        let kind = Kind::Relocated { end };
+        let batch = Self { queue, first, count, kind, table, delays: &[], extensions, bodies: reader.rest() };
+        let entries = || (0..count).map(|index| batch.entry(index));
+        let sequences = || entries().map(|entry| long_at(entry, 0));
+        let rising = sequences().is_sorted_by(|one, next| one < next);
+        let within = sequences().all(|sequence| (first.0..end.0).contains(&sequence));
+        let extended = entries().all(|entry| list_of(entry) <= lists);
+        if count > 0 && rising && within && extended {
+            batch.checked()
+        } else {
+            Err(Malformed("table of relocated messages"))
+        }
+    }
+
     fn checked(self) -> Result<Self, Malformed> {
         let lengths: usize =
             (0..self.count).map(|index| (self.word(index) & ((1 << LENGTH_BITS) - 1)) as usize).sum();
@@ -118,23 +151,34 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn word(&self, index: u16) -> u32 {
-        let entry = match self.kind {
+    /// One message's part of the table.
+    fn entry(&self, index: u16) -> &'a [u8] {
+        let bytes = match self.kind {
             Kind::Pushed { .. } => 4,
             Kind::Moved { .. } => MOVED_ENTRY_BYTES,
+            Kind::Relocated { .. } => RELOCATED_ENTRY_BYTES,
         };
-        let start = usize::from(index) * entry;
-        word_at(self.table, start)
+        &self.table[usize::from(index) * bytes..][..bytes]
     }
 
-    /// The sequence after its last message.
+    fn word(&self, index: u16) -> u32 {
+        let at = if matches!(self.kind, Kind::Relocated { .. }) { 8 } else { 0 };
+        word_at(self.entry(index), at)
+    }
+
+    /// The sequence after its last message. Of what was relocated, all that lived before it from the first on is here.
     pub(crate) fn end(&self) -> Sequence {
-        Sequence(self.first.0 + u64::from(self.count))
+        match self.kind {
+            Kind::Relocated { end } => end,
+            _ => Sequence(self.first.0 + u64::from(self.count)),
+        }
     }
 
-    /// The length of all bodies in bytes.
-    pub(crate) fn body_bytes(&self) -> u64 {
-        self.bodies.len() as u64
+    /// Its messages, and what they count for in the backlog.
+    pub(crate) fn live(&self) -> Live {
+        let messages = u64::from(self.count);
+        let bytes = self.bodies.len() as u64 + messages * u64::from(Limits::MESSAGE_OVERHEAD_BYTES);
+        Live { messages, bytes }
     }
 
     /// Whether any of its messages may have been held back.
@@ -142,12 +186,49 @@ impl<'a> Batch<'a> {
         !self.delays.is_empty()
     }
 
-    /// The queue that its messages were dead-lettered from; none for what was published or redriven into this one.
-    pub(crate) fn origin(&self) -> Option<QueueNumber> {
-        match self.kind {
-            Kind::Pushed { .. } => None,
-            Kind::Moved { from } => (from != self.queue).then_some(from),
+    /// The queue that a message was dead-lettered from; none for what was published or redriven into this one.
+    pub(crate) fn origin(&self, stored: &Stored) -> Option<QueueNumber> {
+        let from = match self.kind {
+            Kind::Pushed { .. } => return None,
+            Kind::Moved { from } => from,
+            Kind::Relocated { .. } => QueueNumber(word_at(self.entry(self.index_of(stored.sequence)), 52)),
+        };
+        (from != self.queue).then_some(from)
+    }
+
+    /// The extensions that a message came with, of whatever types.
+    pub(crate) fn extensions(&self, stored: &Stored) -> &'a [u8] {
+        if !matches!(self.kind, Kind::Relocated { .. }) {
+            return self.extensions;
         }
+        let named = list_of(self.entry(self.index_of(stored.sequence)));
+        let (mut list, mut rest) = (0, self.extensions);
+        while let [low, high, tail @ ..] = rest {
+            let (extensions, after) = tail.split_at(usize::from(u16::from_le_bytes([*low, *high])));
+            list += 1;
+            if list == named {
+                return extensions;
+            }
+            rest = after;
+        }
+        &[]
+    }
+
+    /// The place in the table of a message, or of the one after it if it is not there.
+    fn index_of(&self, sequence: Sequence) -> u16 {
+        if !matches!(self.kind, Kind::Relocated { .. }) {
+            return u16::try_from(sequence.0.saturating_sub(self.first.0)).unwrap_or(self.count);
+        }
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if long_at(self.entry(middle), 0) < sequence.0 {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// What the request is idempotent under. Extensions of other types, by later programs, are passed over.
@@ -171,8 +252,7 @@ impl<'a> Batch<'a> {
 
     /// Its messages after one of them.
     pub(crate) fn messages_after(&self, stored: &Stored) -> impl Iterator<Item = Stored> + use<'a> {
-        let index = u16::try_from(stored.sequence.0 - self.first.0 + 1).unwrap_or(self.count);
-        self.messages_from(index, stored.start + stored.length)
+        self.messages_from(self.index_of(stored.sequence) + 1, stored.start + stored.length)
     }
 
     fn messages_from(&self, from: u16, mut start: u32) -> impl Iterator<Item = Stored> + use<'a> {
@@ -207,17 +287,28 @@ impl<'a> Batch<'a> {
                 }
             }
             Kind::Moved { .. } => {
-                let entry = &self.table[usize::from(index) * MOVED_ENTRY_BYTES..][..MOVED_ENTRY_BYTES];
+                let entry = self.entry(index);
                 let arrived = Timestamp(long_at(entry, 28));
-                let mut id = [0; 16];
-                id.copy_from_slice(&entry[4..20]);
                 Stored {
                     sequence,
-                    id: MessageId(id),
+                    id: id_at(entry, 4),
                     content_type,
                     sent_at: Timestamp(long_at(entry, 20)),
                     enqueued_at: arrived,
                     available_at: arrived,
+                    length,
+                    start,
+                }
+            }
+            Kind::Relocated { .. } => {
+                let entry = self.entry(index);
+                Stored {
+                    sequence: Sequence(long_at(entry, 0)),
+                    id: id_at(entry, 12),
+                    content_type,
+                    sent_at: Timestamp(long_at(entry, 28)),
+                    enqueued_at: Timestamp(long_at(entry, 36)),
+                    available_at: Timestamp(long_at(entry, 44)),
                     length,
                     start,
                 }
@@ -241,6 +332,17 @@ fn word_at(bytes: &[u8], start: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[start..start + 4]);
     u32::from_le_bytes(word)
+}
+
+fn id_at(bytes: &[u8], start: usize) -> MessageId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&bytes[start..start + 16]);
+    MessageId(id)
+}
+
+/// Which of a `Relocated` record's lists of extensions an entry names, counted from 1; 0 for none.
+fn list_of(entry: &[u8]) -> u16 {
+    u16::from_le_bytes([entry[56], entry[57]])
 }
 
 fn long_at(bytes: &[u8], start: usize) -> u64 {
@@ -272,7 +374,7 @@ pub(crate) fn content_type_code(content_type: ContentType) -> u8 {
     }
 }
 
-fn table_word(length: u32, content_type: ContentType) -> u32 {
+pub(super) fn table_word(length: u32, content_type: ContentType) -> u32 {
     length | u32::from(content_type_code(content_type)) << LENGTH_BITS
 }
 

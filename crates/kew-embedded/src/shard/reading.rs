@@ -116,9 +116,10 @@ impl Shard {
         self.state.window_bytes -= queue.window.bytes();
         for head in heads {
             let from = queue.window.end().unwrap_or(queue.cursor);
-            let follows = head.first <= queue.gone.first_left(from) && head.end() > from;
+            let follows = head.first <= queue.gone.first_left(from) && head.end > from;
             if follows && queue.in_line > 0 {
-                queue.window.append(head);
+                // What was relocated stands together with what is in the window already.
+                queue.window.append(Head { first: head.first.max(from), ..head });
             }
         }
         self.state.window_bytes += queue.window.bytes();

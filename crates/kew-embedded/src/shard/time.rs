@@ -19,7 +19,7 @@ impl Shard {
         let end = self.state.deadlines().find(|(at, number)| !self.is_held_up(*number, *at));
         let may_look = |(_, number): &(Timestamp, QueueNumber)| !self.may_not_look(*number);
         let expiry = (!self.looks.is_full()).then(|| self.state.expiries().find(may_look)).flatten();
-        let again = [self.drain.again_at(), self.looks.again_at()];
+        let again = [self.drain.again_at(), self.looks.again_at(), self.cleaner.due_at()];
         [end, expiry].into_iter().flatten().map(|(at, _)| at).chain(again.into_iter().flatten()).min()
     }
 

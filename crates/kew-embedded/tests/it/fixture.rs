@@ -1,10 +1,10 @@
 //! A store written when the format was frozen opens in every later version, and holds what was written into it.
 //!
-//! `tests/fixtures/store-v1` and `store-v2` are whole stores as a kill leaves them, without their lock file; a text
+//! `tests/fixtures/store-v1` to `store-v3` are whole stores as a kill leaves them, without their lock file; a text
 //! beside each says in plain lines what is in there. A store is never written again: a change of the format adds another
 //! and leaves these be. `store-v1` was made before event subscriptions, idempotency keys and records of age; its text is
-//! as of now, when retention periods are acted on. The newest was made by `write_the_fixture` below, with a clock and a
-//! chance that repeat themselves:
+//! as of now, when retention periods are acted on. `store-v2` was made before segments were cleaned. The newest was made
+//! by `write_the_fixture` below, with a clock and a chance that repeat themselves:
 //!
 //! `cargo test -p kew-embedded --test it -- --ignored write_the_fixture`
 
@@ -68,6 +68,7 @@ fn open(folder: &Path, clock: &Arc<ManualClock>) -> Result<Embedded, OpenError> 
         window_bytes: 0,
         checkpoint_bytes: u64::MAX,
         checkpoint_ms: story::CHECKPOINT_MS,
+        cleaning_slack_bytes: 0,
         reserve_bytes: Some(0),
         ..Options::default()
     };
@@ -89,10 +90,10 @@ fn assert_same(found: &str, expected: &str) {
 }
 
 /// The stores, by their names.
-const STORES: [&str; 2] = ["store-v1", "store-v2"];
+const STORES: [&str; 3] = ["store-v1", "store-v2", "store-v3"];
 
 /// The newest of them, which the story tells.
-const NEWEST: &str = "store-v2";
+const NEWEST: &str = "store-v3";
 
 fn description_of(store: &str) -> String {
     fs::read_to_string(fixtures().join(format!("{store}.txt"))).unwrap()
@@ -127,14 +128,16 @@ fn a_store_of_each_version_holds_the_same_after_this_version_wrote_its_checkpoin
 
 #[test]
 fn an_idempotency_key_is_known_after_the_start_of_a_newer_version() {
-    let copy = copy_of(&fixtures().join("store-v2"));
-    let store = open(copy.path(), &clock_at_the_end()).unwrap();
-    let account = AccountId([2; 16]);
-    let place = Place { account, queue: store.queue_named(account, "parcels").unwrap().id };
-    let mut again = PushBatch::new();
-    again.add(b"one", ContentType::Text, None).unwrap();
-    again.idempotency = Some(story::ONCE);
-    assert!(wait(store.push(place, again)).unwrap().repeated);
+    for name in ["store-v2", "store-v3"] {
+        let copy = copy_of(&fixtures().join(name));
+        let store = open(copy.path(), &clock_at_the_end()).unwrap();
+        let account = AccountId([2; 16]);
+        let place = Place { account, queue: store.queue_named(account, "parcels").unwrap().id };
+        let mut again = PushBatch::new();
+        again.add(b"one", ContentType::Text, None).unwrap();
+        again.idempotency = Some(story::ONCE);
+        assert!(wait(store.push(place, again)).unwrap().repeated, "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
 mod bounds;
+mod cleaning;
 mod crash;
 mod drain;
 mod equivalence;

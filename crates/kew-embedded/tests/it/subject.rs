@@ -32,12 +32,13 @@ impl EmbeddedSubject {
     }
 
     /// With no memory for messages, so that every pull reads the disk; small segments; and a checkpoint after every
-    /// few frames, so that restarts begin at one and segments are freed.
+    /// few frames, so that restarts begin at one and segments are freed or cleaned.
     pub(crate) fn tight() -> Self {
         let options = Options {
             segment_bytes: 512 << 10,
             window_bytes: 0,
             checkpoint_bytes: 2_000,
+            cleaning_slack_bytes: 0,
             ..Options::default()
         };
         Self::new(2, options)

@@ -268,6 +268,12 @@ impl SimDisk {
         self.state().files.names()
     }
 
+    /// The bytes of all files together.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.state().files.used_bytes()
+    }
+
     /// The bytes of a file, as a process would read them; `None` when there is no such file.
     #[must_use]
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {

@@ -208,6 +208,11 @@ impl Files {
         names
     }
 
+    pub(super) fn used_bytes(&self) -> u64 {
+        let named = self.folders.values().flat_map(|folder| folder.cached.values().flatten());
+        named.filter_map(|file| self.contents.get(file)).map(|contents| contents.cached.len() as u64).sum()
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<u64> {
         let (folder, name) = split(name);
         *self.folders.get(folder)?.cached.get(name)?
