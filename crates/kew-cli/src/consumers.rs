@@ -82,23 +82,23 @@ struct Remove {
 /// Settings of both kinds of consumers. Each has some that the other lacks, which the server would pass over in silence.
 #[derive(Debug, Args)]
 struct Settings {
-    /// Messages of a pull that does not say, or of a Worker's batch, 1-100.
+    /// Messages of a pull that does not say, or of a Worker's batch, 1-100; at first 5 for pulls.
     #[arg(long, value_name = "COUNT")]
     batch_size: Option<u64>,
     /// How often a message is tried again after its first attempt, 0-100; at first 3.
     #[arg(long, alias = "message-retries", value_name = "COUNT")]
     max_retries: Option<u64>,
-    /// How long a message waits that is given back, at most 24h.
+    /// How long a message waits that is given back, 0s-24h; at first 0s.
     #[arg(long = "retry-delay", alias = "retry-delay-secs", value_name = "TIME", value_parser = duration::seconds)]
     retry_delay_seconds: Option<u64>,
-    /// How long a lease lasts when the pull does not say, at most 12h; at first 30s.
+    /// How long a lease lasts when the pull does not say, 0s-12h; at first 30s.
     #[arg(long = "visibility-timeout", alias = "visibility-timeout-secs", value_name = "TIME",
         value_parser = duration::milliseconds)]
     visibility_timeout_ms: Option<u64>,
     /// How many batches a Worker may have at a time, 1-250.
     #[arg(long, value_name = "COUNT")]
     max_concurrency: Option<u64>,
-    /// How long a Worker's batch may wait to fill, at most 60s.
+    /// How long a Worker's batch may wait to fill, 0s-60s.
     #[arg(long = "batch-timeout", value_name = "TIME", value_parser = duration::milliseconds)]
     max_wait_ms: Option<u64>,
 }

@@ -17,7 +17,9 @@ mod connection;
 mod consumers;
 mod dev;
 mod duration;
+mod extend;
 mod interrupt;
+mod leases;
 mod lines;
 mod logging;
 mod message;
@@ -64,6 +66,7 @@ enum Command {
     Peek(peek::Peek),
     Ack(settle::Ack),
     Retry(settle::Retry),
+    Extend(extend::Extend),
     Redrive(redrive::Redrive),
     /// Manage the accounts of a running server.
     Account(account::Account),
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Peek(peek) => peek.run(),
         Command::Ack(ack) => ack.run(),
         Command::Retry(retry) => retry.run(),
+        Command::Extend(extend) => extend.run(),
         Command::Redrive(redrive) => redrive.run(),
         Command::Account(account) => account.run(),
         Command::Token(token) => token.run(),

@@ -28,10 +28,10 @@ pub(crate) struct Pull {
     /// The most messages, 1-100; else the batch size of the queue's consumer.
     #[arg(long, short = 'n', value_name = "COUNT")]
     count: Option<u64>,
-    /// How long the leases last, at most 12h; else as the queue's consumer says.
+    /// How long the leases last, 0s-12h; else as the queue's consumer says.
     #[arg(long = "visibility-timeout", value_name = "TIME", value_parser = duration::milliseconds)]
     visibility_timeout_ms: Option<u64>,
-    /// How long to wait for messages when there are none, at most 60s.
+    /// How long to wait for messages when there are none, 0s-60s.
     #[arg(long = "wait", value_name = "TIME", value_parser = duration::milliseconds)]
     wait_ms: Option<u64>,
     /// Acknowledge the messages once they are printed.

@@ -25,12 +25,12 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Publish messages.
 ///
 /// Each TEXT is a message, or a file as a whole, or each line of standard input that is not empty. A message holds up to
-/// 127,900 bytes.
+/// 127,900 bytes. Standard input goes out in batches of up to 100 messages and 256,000 bytes, each all or none.
 #[derive(Debug, Args)]
 pub(crate) struct Push {
     /// Queue's name or id.
     queue: QueueReference,
-    /// Messages, at most 100; without any, and without --file, each line of standard input is one.
+    /// Messages, at most 100 with 256,000 bytes in all; without any, and without --file, each line of standard input is one.
     #[arg(value_name = "TEXT")]
     texts: Vec<String>,
     /// Publish the contents of this file as one message.
@@ -39,7 +39,7 @@ pub(crate) struct Push {
     /// What the messages are: text, JSON, or any bytes.
     #[arg(long, value_name = "TYPE", default_value = "text")]
     content_type: ContentType,
-    /// How long the messages are held back, at most 24h; else as the queue says.
+    /// How long the messages are held back, 0s-24h; else as the queue says.
     #[arg(long = "delay", value_name = "TIME", value_parser = duration::seconds)]
     delay_seconds: Option<u64>,
     /// Push once, however often this is repeated within 15 minutes: 1 to 255 visible characters. Not for lines of standard

@@ -85,7 +85,7 @@ struct Create {
 struct Update {
     /// Queue's name or id.
     queue: QueueReference,
-    /// New name.
+    /// New name: 1 to 63 lowercase letters, digits and hyphens, no hyphen first or last.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
@@ -96,10 +96,10 @@ struct Update {
 
 #[derive(Debug, Args)]
 struct Settings {
-    /// How long new messages are held back, for example 30s; at most 24h.
+    /// How long new messages are held back, 0s-24h, for example 30s; at first 0s.
     #[arg(long = "delivery-delay", alias = "delivery-delay-secs", value_name = "TIME", value_parser = duration::seconds)]
     delivery_delay_seconds: Option<u64>,
-    /// How long a message may stay, from 60s to 14d; at first 4d.
+    /// How long a message may stay, 60s-14d; at first 4d.
     #[arg(long = "retention", alias = "message-retention-period-secs", value_name = "TIME",
         value_parser = duration::seconds)]
     retention_seconds: Option<u64>,

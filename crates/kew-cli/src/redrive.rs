@@ -26,7 +26,7 @@ pub(crate) struct Redrive {
     /// Name or id of the queue that all messages go to.
     #[arg(long, value_name = "QUEUE")]
     to: Option<QueueReference>,
-    /// The most messages to move.
+    /// The most messages to move, 1 or more; else all that there are.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Move nothing; show how many messages there are.

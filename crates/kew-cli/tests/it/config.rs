@@ -20,6 +20,7 @@ fn help_names_every_command() {
         "peek",
         "ack",
         "retry",
+        "extend",
         "redrive",
         "account",
         "token",

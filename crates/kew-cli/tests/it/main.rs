@@ -10,6 +10,7 @@ mod config;
 mod consumers;
 mod desk;
 mod dev;
+mod extend;
 mod http;
 mod kew;
 mod messages;
