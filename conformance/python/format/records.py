@@ -175,7 +175,7 @@ KINDS = {
 def checkpoint(payload):
     """The whole state."""
     reader = Reader(payload)
-    assert reader.u8() == 3, "version of the checkpoint"
+    assert reader.u8() == 4, "version of the checkpoint"
     state = {"applied": reader.u64(), "latest": reader.u64(), "next_queue": reader.u32()}
     state["accounts"] = reader.list(lambda: account(reader))
     state["tokens"] = reader.list(lambda: token(reader))
@@ -193,7 +193,7 @@ def _queue_state(reader):
     state["gone"] = reader.list(lambda: (reader.u64(), reader.u64()))
     state["runs"] = reader.list(lambda: _kept_run(reader))
     state["delays"] = reader.list(lambda: _delayed(reader))
-    state["extents"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u64(), reader.u64()))
+    state["extents"] = reader.list(lambda: _extent(reader))
     state["guessed"] = reader.bool()
     state["departures"] = reader.list(lambda: (reader.u64(), reader.u64(), reader.u8()))
     state["oldest"] = reader.u64()
@@ -207,6 +207,13 @@ def _kept_run(reader):
     run["phase"], run["due"], run["lease"], run["attempts"] = reader.u8(), reader.u64(), reader.u64(), reader.u16()
     run["details"] = reader.details(0)
     return run
+
+
+def _extent(reader):
+    row = {name: reader.u64() for name in ("first", "segment", "live", "bytes")}
+    if reader.bool():
+        row |= {name: reader.u64() for name in ("in_line", "in_line_bytes", "oldest", "newest")}
+    return row
 
 
 def _delayed(reader):

@@ -104,7 +104,8 @@ class Format(unittest.TestCase):
         phases = [run["phase"] for run in jobs["runs"] for _ in run["sequences"]]
         self.assertEqual((phases.count(0), phases.count(1)), (5, 1))
         self.assertEqual([row["count"] for row in jobs["delays"]], [1, 1])
-        self.assertEqual(sum(live for _, _, live in jobs["extents"]), 11)
+        self.assertEqual(sum(extent["live"] for extent in jobs["extents"]), 11)
+        self.assertEqual(sum(extent["in_line"] for extent in jobs["extents"]), jobs["in_line"])
         (named,) = [body["idempotency"] for body in self.of("Pushed") if body["idempotency"]]
         self.assertEqual([key[1:] for key in jobs["keys"]], [named])
         self.assertEqual([subscription["name"] for subscription in self.state["subscriptions"]], ["r2"])

@@ -60,21 +60,26 @@ impl Archive {
                     heads => heads,
                 }
             }
-            Fetch::Messages { messages, .. } => self.frames(messages),
+            Fetch::Messages { messages, most_bytes, .. } => self.frames(messages, most_bytes),
         };
         Fetched { queue, purpose, heads }
     }
 
-    /// The frames that hold these messages, each once.
-    fn frames(&self, messages: Vec<Locator>) -> Result<Vec<Head>, Error> {
+    /// The frames that hold these messages, each once, until they come to so many bytes.
+    fn frames(&self, messages: Vec<Locator>, most_bytes: usize) -> Result<Vec<Head>, Error> {
         let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
+        let mut bytes = 0;
         for locator in messages {
+            if bytes >= most_bytes {
+                break;
+            }
             let known = heads.range(..=locator.sequence.0).next_back();
             if known.is_none_or(|(_, head)| head.end <= locator.sequence.0) {
                 match self.message(locator) {
                     Err(Error::Gone { .. }) => {}
                     head => {
                         let head = head?;
+                        bytes += head.payload.len();
                         heads.insert(head.first, head);
                     }
                 }

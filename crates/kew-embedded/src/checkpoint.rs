@@ -13,7 +13,7 @@ use crate::index::SegmentIndex;
 use crate::queue::QueueState;
 use crate::queue::delays::Delayed;
 use crate::queue::departures::Reason;
-use crate::queue::extents::{Extent, Live};
+use crate::queue::extents::{Extent, Live, Summary};
 use crate::queue::runs::{Phase, Run};
 use crate::record::batch::{content_type_code, content_type_of};
 use crate::record::codec::{Malformed, Reader, Write};
@@ -23,13 +23,16 @@ use crate::record::run::{Details, Mask, Span};
 use crate::state::{State, live_by_segment};
 
 /// The version of a checkpoint's payload that this build writes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The first version: without event subscriptions, ages, idempotency keys, and reasons of departures.
 const VERSION_1: u8 = 1;
 
 /// The second version: without the bytes that live where messages lie.
 const VERSION_2: u8 = 2;
+
+/// The third version: without what the messages are like where they lie.
+const VERSION_3: u8 = 3;
 
 /// Writes the whole state.
 pub(crate) fn encode(state: &State) -> Vec<u8> {
@@ -61,7 +64,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     let reader = &mut Reader::new(bytes, "checkpoint");
     let version = reader.u8()?;
-    if ![VERSION_1, VERSION_2, VERSION].contains(&version) {
+    if ![VERSION_1, VERSION_2, VERSION_3, VERSION].contains(&version) {
         return Err(Malformed("checkpoint version"));
     }
     let mut state = State::default();
@@ -85,6 +88,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
         let number = queue.object.number;
         state.catalog.apply(&CatalogChange::Queue(Arc::clone(&queue.object)));
         state.queues.insert(number, queue);
+        state.count_keys(number);
         state.watch_times(number);
     }
     for _ in 0..reader.varint()? {
@@ -129,6 +133,7 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
         out.put_u64(extent.segment.0);
         out.put_u64(extent.live.messages);
         out.put_u64(extent.live.bytes);
+        out.put_option(extent.summary.as_ref(), put_summary);
     }
     out.put_u8(u8::from(queue.extents.guessed));
     out.put_varint(queue.departures.iter().len() as u64);
@@ -176,7 +181,8 @@ fn read_queue(reader: &mut Reader<'_>, version: u8) -> Result<QueueState, Malfor
     for _ in 0..reader.varint()? {
         let (first, segment, messages) = (reader.u64()?, SegmentId(reader.u64()?), reader.u64()?);
         let bytes = if version > VERSION_2 { reader.u64()? } else { 0 };
-        queue.extents.restore(Extent { first, segment, live: Live { messages, bytes } });
+        let summary = if version > VERSION_3 { reader.option(read_summary)? } else { None };
+        queue.extents.restore(Extent { first, segment, live: Live { messages, bytes }, summary });
     }
     if version > VERSION_2 {
         queue.extents.guessed = reader.bool()?;
@@ -201,6 +207,22 @@ fn read_queue(reader: &mut Reader<'_>, version: u8) -> Result<QueueState, Malfor
         }
     }
     Ok(queue)
+}
+
+fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
+    out.put_u64(summary.in_line);
+    out.put_u64(summary.bytes);
+    out.put_time(summary.oldest);
+    out.put_time(summary.newest);
+}
+
+fn read_summary(reader: &mut Reader<'_>) -> Result<Summary, Malformed> {
+    Ok(Summary {
+        in_line: reader.u64()?,
+        bytes: reader.u64()?,
+        oldest: reader.time()?,
+        newest: reader.time()?,
+    })
 }
 
 fn put_run(out: &mut Vec<u8>, run: &Run) {

@@ -15,6 +15,8 @@ use kew_model::{
 use tokio::sync::oneshot;
 
 use crate::budget::Room;
+use crate::decide::redrive::Origins;
+use crate::drain::Fence;
 use crate::pins::Pins;
 use crate::queue::window::Head;
 
@@ -114,9 +116,22 @@ pub(crate) struct Command {
     pub(crate) room: Room,
     /// What was read for it.
     pub(crate) wish: Wish,
+    /// What is known of the frames that were read for it, when it is a redrive.
+    pub(crate) origins: Option<Box<Origins>>,
+    /// What it waits for, when that is the end of a drain.
+    pub(crate) fence: Option<Box<Fence>>,
 }
 
 impl Command {
+    pub(crate) fn new(verb: Verb, reply_to: ReplyTo, room: Room) -> Self {
+        Self { verb, reply_to, room, wish: Wish::default(), origins: None, fence: None }
+    }
+
+    /// The queue in which nothing fails for the last time while it waits.
+    pub(crate) fn holds(&self) -> Option<QueueNumber> {
+        self.fence.as_ref()?.holds
+    }
+
     /// Whether it is a pull whose asker has left: the leases would be nobody's.
     pub(crate) fn is_in_vain(&self) -> bool {
         matches!(self.verb, Verb::Pull { .. }) && self.reply_to.is_closed()
@@ -238,8 +253,8 @@ pub(crate) enum Fetch {
     Heads { from: Locator, positions: Vec<Position> },
     /// The oldest frames of a queue, from a message on.
     Oldest { from: Locator, positions: Vec<Position> },
-    /// The frames of these messages.
-    Messages { queue: QueueNumber, messages: Vec<Locator>, purpose: Purpose },
+    /// The frames of these messages, as far as they come to so many bytes, and one in any case.
+    Messages { queue: QueueNumber, messages: Vec<Locator>, most_bytes: usize, purpose: Purpose },
 }
 
 impl Fetch {
@@ -250,12 +265,12 @@ impl Fetch {
         }
     }
 
-    /// The first message asked for, and how many are.
+    /// The first message of a stretch, or the last of those named, and how many are.
     pub(crate) fn extent(&self) -> (Option<Sequence>, usize) {
         match self {
             Self::Heads { from, .. } | Self::Oldest { from, .. } => (Some(from.sequence), 0),
             Self::Messages { messages, .. } => {
-                (messages.first().map(|locator| locator.sequence), messages.len())
+                (messages.last().map(|locator| locator.sequence), messages.len())
             }
         }
     }

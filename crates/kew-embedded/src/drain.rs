@@ -5,7 +5,10 @@
 //! drain that is longer rests after each turn, and whoever has waited is carried out before it goes on. Acks and longer
 //! leases do not even wait for that, unless others of their queue are before them. What has not moved by then still
 //! counts in the source's backlog, is delivered by nobody, and is gone for acks, retries, extensions and discards. Only
-//! verbs that would take such messages along, or come before them in the target's line, wait for the end of it all.
+//! verbs that would take such messages along, or come before them in the target's line, wait longer: until what was
+//! exhausted when they came has left (`fence.rs`). The turn in which that happens ends with it.
+
+mod fence;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -16,6 +19,7 @@ use crate::decide::due::{Burial, burial_target, owed_first};
 use crate::decide::settle::ends_leases;
 use crate::queue::runs::Phase;
 use crate::state::State;
+pub(crate) use fence::Fence;
 
 /// The most bytes of one turn, counted as the backlog counts them: some tenths of a second on a slow disk, far below
 /// what a lease lasts. The burial that goes beyond is the turn's last.
@@ -34,8 +38,10 @@ pub(crate) enum Wait {
     No,
     /// For the end of the turn.
     Turn,
-    /// For the end of the drain.
-    End,
+    /// For what its fence says.
+    Fence,
+    /// For a verb on its queue that came before it and waits for its fence.
+    Behind,
 }
 
 /// Where a shard stands in burying, and who waits for it.
@@ -48,7 +54,10 @@ pub(crate) struct Drain {
     for_turn: VecDeque<Command>,
     /// The queues of those verbs, for whom others of the same queue wait as well.
     places: HashSet<Place>,
-    for_end: VecDeque<Command>,
+    for_fence: VecDeque<Command>,
+    behind: VecDeque<Command>,
+    /// The queues in which nothing fails for the last time, and how many verbs want that.
+    held: BTreeMap<QueueNumber, u32>,
     /// Queues whose messages could not be read, and when that is tried again.
     postponed: BTreeMap<QueueNumber, Timestamp>,
 }
@@ -69,11 +78,14 @@ impl Drain {
         self.spent_frames += 1;
     }
 
-    /// The parked burial's messages could not be read. Gives back those who wait for the end, which nobody can tell now.
+    /// The parked burial's messages could not be read. Gives back those who wait for what leaves, which nobody can tell
+    /// now.
     pub(crate) fn postpone(&mut self, queue: QueueNumber, now: Timestamp) -> Vec<Command> {
         self.parked = None;
         self.postponed.insert(queue, now.after(READ_AGAIN));
-        core::mem::take(&mut self.for_end).into()
+        let failed = Vec::from(core::mem::take(&mut self.for_fence));
+        failed.iter().for_each(|command| self.let_go(command));
+        failed
     }
 
     /// Whether a queue's messages may be buried now.
@@ -101,15 +113,57 @@ impl Drain {
         self.spent_bytes >= TURN_BYTES || self.spent_frames >= TURN_FRAMES
     }
 
-    /// How long a verb waits, as things stand (D3).
-    pub(crate) fn wait(&self, state: &State, verb: &Verb) -> Wait {
-        if state.exhausted.is_empty() {
-            return Wait::No;
+    /// Notes what a verb that comes waits for, unless it did so before.
+    pub(crate) fn fence_in(&mut self, state: &State, command: &mut Command) {
+        if command.fence.is_none() && !state.exhausted.is_empty() {
+            command.fence = Fence::around(state, &command.verb).map(Box::new);
+            if let Some(queue) = command.holds() {
+                *self.held.entry(queue).or_default() += 1;
+            }
         }
-        if self.parked.is_none() {
-            return if waits_for_end(state, verb) { Wait::End } else { Wait::No };
+    }
+
+    /// A verb has been answered, and holds nothing up any more.
+    pub(crate) fn let_go(&mut self, command: &Command) {
+        let Some(queue) = command.holds() else { return };
+        let left = self.held.get(&queue).map_or(0, |count| count - 1);
+        if left == 0 {
+            self.held.remove(&queue);
+        } else {
+            self.held.insert(queue, left);
+        }
+    }
+
+    /// Whether messages of a queue may not fail for the last time now.
+    pub(crate) fn holds(&self, queue: QueueNumber) -> bool {
+        self.held.contains_key(&queue)
+    }
+
+    /// Whether the fence of a verb that waits for it is passed.
+    pub(crate) fn has_passed(&self, state: &State) -> bool {
+        let waiting = self.for_fence.iter().chain(&self.for_turn);
+        waiting.filter_map(|command| command.fence.as_ref()).any(|fence| fence.is_passed(state))
+    }
+
+    /// Ends the turn, for the sake of who waits for that.
+    pub(crate) fn rest(&mut self) {
+        self.spent_frames = TURN_FRAMES;
+    }
+
+    /// How long a verb waits, as things stand (D3).
+    pub(crate) fn wait(&self, state: &State, command: &Command, now: Timestamp) -> Wait {
+        let verb = &command.verb;
+        if command.fence.is_none() && self.is_behind(state, verb, now) {
+            return Wait::Behind;
+        }
+        let is_fenced = command.fence.as_ref().is_some_and(|fence| !fence.is_passed(state));
+        if self.parked.is_none() || state.exhausted.is_empty() {
+            return if is_fenced { Wait::Fence } else { Wait::No };
         }
         let waits = match verb {
+            _ if is_fenced => true,
+            // It takes nothing that is on its way, and comes back from each of its reads in the middle of some turn.
+            Verb::Redrive { .. } => false,
             _ if verb.place().is_some_and(|place| self.places.contains(&place)) => true,
             // For those that exhaust no further message an exhausted one is gone, moved or not. Others would change the
             // order in which messages arrive.
@@ -121,22 +175,47 @@ impl Drain {
         if waits { Wait::Turn } else { Wait::No }
     }
 
+    /// Whether a verb would make messages fail where none may, or see that none does.
+    fn is_behind(&self, state: &State, verb: &Verb, now: Timestamp) -> bool {
+        let Some(queue) = self.number_held(state, verb) else { return false };
+        let fails = match verb {
+            Verb::Settle { settlement, .. } => !settlement.retries.is_empty(),
+            Verb::Extend { place, extend } => ends_leases(state, *place, extend),
+            _ => false,
+        };
+        fails || state.deadline(queue).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The queue of a verb, if it is held.
+    fn number_held(&self, state: &State, verb: &Verb) -> Option<QueueNumber> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let queue = verb.place().and_then(|place| state.catalog.queue(place))?;
+        Some(queue.number).filter(|queue| self.holds(*queue))
+    }
+
     /// Keeps a verb until its wait is over.
     pub(crate) fn defer(&mut self, command: Command, wait: Wait) {
-        if wait == Wait::End {
-            // Somebody wants it done: what failed is tried at once.
-            self.postponed.clear();
-            self.for_end.push_back(command);
-        } else {
-            self.places.extend(command.verb.place());
-            self.for_turn.push_back(command);
+        match wait {
+            Wait::Fence => {
+                // Somebody wants it done: what failed is tried at once.
+                self.postponed.clear();
+                self.for_fence.push_back(command);
+            }
+            Wait::Behind => self.behind.push_back(command),
+            Wait::No | Wait::Turn => {
+                self.places.extend(command.verb.place());
+                self.for_turn.push_back(command);
+            }
         }
     }
 
     /// Whether the wait of some verbs is over.
     pub(crate) fn may_release(&self, state: &State) -> bool {
-        let ended = state.exhausted.is_empty() && !self.for_end.is_empty();
-        self.parked.is_none() && (ended || !self.for_turn.is_empty())
+        let is_behind = |command: &Command| self.number_held(state, &command.verb).is_some();
+        self.parked.is_none()
+            && (!self.for_turn.is_empty() || self.has_passed(state) || !self.behind.iter().all(is_behind))
     }
 
     /// The verbs whose wait is over, in their order.
@@ -145,36 +224,24 @@ impl Drain {
             return VecDeque::new();
         }
         self.places.clear();
-        let mut released = VecDeque::new();
-        if state.exhausted.is_empty() {
-            released.append(&mut self.for_end);
-        }
+        let is_passed = |command: &Command| command.fence.as_ref().is_none_or(|fence| fence.is_passed(state));
+        let (mut released, unpassed): (VecDeque<_>, _) =
+            core::mem::take(&mut self.for_fence).into_iter().partition(is_passed);
+        self.for_fence = unpassed;
         released.append(&mut self.for_turn);
+        let behind = core::mem::take(&mut self.behind);
+        let (still, free): (VecDeque<_>, VecDeque<_>) =
+            behind.into_iter().partition(|command| self.number_held(state, &command.verb).is_some());
+        self.behind = still;
+        released.extend(free);
         released
     }
 
     /// Everybody who waits, when nothing will be carried out any more.
     pub(crate) fn abandon(&mut self) -> impl Iterator<Item = Command> + use<> {
         self.places.clear();
-        core::mem::take(&mut self.for_end).into_iter().chain(core::mem::take(&mut self.for_turn))
-    }
-}
-
-/// Verbs that a rest in the middle of a drain would show more of than that it takes its time: they would delete what
-/// is on its way, lose its way, or be overtaken in line by what was there before them.
-fn waits_for_end(state: &State, verb: &Verb) -> bool {
-    match verb {
-        Verb::Housekeep | Verb::Redrive { .. } => true,
-        Verb::Push { place, .. } => {
-            let queue = state.catalog.queue(*place);
-            queue.is_some_and(|queue| is_target(state, queue.number))
-        }
-        Verb::Purge { .. }
-        | Verb::DeleteQueue { .. }
-        | Verb::CreateConsumer { .. }
-        | Verb::ReplaceConsumer { .. }
-        | Verb::DeleteConsumer { .. } => is_concerned(state, verb),
-        _ => false,
+        let waiting = [&mut self.for_fence, &mut self.for_turn, &mut self.behind].map(core::mem::take);
+        waiting.into_iter().flatten()
     }
 }
 

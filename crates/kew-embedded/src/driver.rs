@@ -228,7 +228,7 @@ impl Driver {
             progress.checkpoint_running = true;
             progress.checkpoint_at = now;
             // A queue that gets no more pushes would keep its keys for ever.
-            shard.state.queues.values_mut().for_each(|queue| queue.keys.forget_old(now));
+            shard.state.forget_old_keys(now);
             let cut = shard.journal.checkpoint_cut();
             chores.tasks.push(Task::Checkpoint(cut, checkpoint::encode(&shard.state)));
         }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::archive::Archive;
 use crate::catalog::Catalog;
 use crate::clock::StoreClock;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb, Wish};
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
 use crate::driver::Message;
 use crate::keeper::{Keeper, Unread};
 use crate::pins::Pins;
@@ -125,7 +125,7 @@ impl Embedded {
             return Err(Error::Overloaded);
         };
         let (reply_to, reply) = oneshot::channel();
-        let command = Command { verb, reply_to, room, wish: Wish::default() };
+        let command = Command::new(verb, reply_to, room);
         match self.shared.inbox.put(Input::Command(command)) {
             Ok(()) => {
                 self.engine.asked();

@@ -59,6 +59,11 @@ impl Inline {
         self.idle();
     }
 
+    /// Reads what the writer has asked for, which comes to it at its next turn.
+    pub(crate) fn read(&self) {
+        self.lock().fetcher.read(Some(Duration::ZERO));
+    }
+
     /// Lets the store fall idle: what the writer does when nothing comes for a while.
     pub(crate) fn idle(&self) {
         let mut parts = self.lock();

@@ -136,6 +136,11 @@ impl Inspect<'_> {
         self.inline.write();
     }
 
+    /// Reads what the writer has asked for; it finds that at its next turn.
+    pub fn read(self) {
+        self.inline.read();
+    }
+
     /// Lets the store fall idle, so that it marks the end of its log.
     pub fn idle(self) {
         self.inline.idle();

@@ -35,6 +35,7 @@ mod mailbox;
 mod open;
 mod options;
 mod pins;
+mod portions;
 mod pulled;
 mod queue;
 mod record;

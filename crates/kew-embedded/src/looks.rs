@@ -5,6 +5,8 @@
 //! oldest frames are being read. The end of a lease that comes after the end of a retention waits, too, and with it the
 //! dead letters that it may bring: so do verbs on the queue that these would go to.
 
+mod kept;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use kew_model::{Milliseconds, QueueNumber, Timestamp};
@@ -12,6 +14,7 @@ use kew_model::{Milliseconds, QueueNumber, Timestamp};
 use crate::command::{Command, Fetch, Verb, Wish};
 use crate::decide::due::{burial_target, owed_first, share_dead_letters};
 use crate::state::State;
+use kept::Kept;
 
 /// How long after a failed read it is tried again, unless somebody asks before.
 const READ_AGAIN: Milliseconds = Milliseconds(1_000);
@@ -68,6 +71,8 @@ struct Look {
 /// The looks under way.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
+    /// What they have read.
+    pub(crate) kept: Kept,
     under_way: BTreeMap<QueueNumber, Look>,
     /// Who waits, by the queue that the verb is about, so that the end of one look concerns few of many.
     waiting: BTreeMap<Option<QueueNumber>, VecDeque<Command>>,
@@ -132,6 +137,11 @@ impl Looks {
         let queue =
             command.verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
         self.waiting.entry(queue).or_default().push_back(command);
+    }
+
+    /// The queues on which verbs wait.
+    pub(crate) fn waited_for(&self) -> Vec<QueueNumber> {
+        self.waiting.keys().filter_map(|queue| *queue).collect()
     }
 
     /// Whether somebody waits though no look is under way.

@@ -42,14 +42,24 @@ pub enum OpenError {
 }
 
 /// Folds what the log gives out.
-#[derive(Default)]
-pub(crate) struct Fold {
-    pub(crate) state: State,
+struct Fold {
+    state: State,
+    /// How many idempotency keys are remembered.
+    keys: usize,
+}
+
+impl Fold {
+    fn new(keys: usize) -> Self {
+        let mut state = State::default();
+        state.bound_keys(keys);
+        Self { state, keys }
+    }
 }
 
 impl Replay for Fold {
     fn checkpoint(&mut self, _covered: Lsn, payload: &[u8]) -> Result<(), String> {
         self.state = checkpoint::decode(payload).map_err(|error| error.to_string())?;
+        self.state.bound_keys(self.keys);
         Ok(())
     }
 
@@ -73,7 +83,7 @@ pub(crate) fn recover(
         Some(mutant) => journal_options.with_mutant(mutant),
         None => journal_options,
     };
-    let mut fold = Fold::default();
+    let mut fold = Fold::new(options.idempotency_keys);
     let opened = kew_journal::open(disk, journal_options, &mut fold)?;
     let mut state = fold.state;
     state.take_effects();

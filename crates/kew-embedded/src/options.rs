@@ -16,6 +16,9 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// Milliseconds after which a checkpoint is written if anything has happened. One minute.
     pub checkpoint_ms: u64,
+    /// How many idempotency keys are remembered, over all queues, each for 15 minutes and about 100 bytes of memory. Beyond
+    /// it the queues with the most forget their oldest, so that a busy queue takes nothing from the others. Four million.
+    pub idempotency_keys: usize,
     /// Bytes that must stay free on the volume for pulls and acks; pushes are refused below it. `None`: the lesser of
     /// 1 GiB and 5 % of the volume, and two segments (design §8.13).
     pub reserve_bytes: Option<u64>,
@@ -35,6 +38,7 @@ impl Default for Options {
             inbox_bytes: 64 << 20,
             checkpoint_bytes: 256 << 20,
             checkpoint_ms: 60_000,
+            idempotency_keys: 4_000_000,
             reserve_bytes: None,
             cleaning_slack_bytes: 1 << 30,
             #[cfg(feature = "mutants")]

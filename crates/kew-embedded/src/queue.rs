@@ -11,6 +11,8 @@
 //! * Q4: the live messages of the extents sum up to `backlog_count`, and their bytes to `backlog_bytes`.
 //! * Q5: while something is in line the cursor is not below the floor, so that an extent covers it.
 //! * Q6 is the order of messages within an extent (`queue/extents.rs`).
+//! * Q7: the messages in line of the extents sum up to `in_line`, once no extent is left of which an older version's
+//!   checkpoint did not say.
 
 pub(crate) mod delays;
 pub(crate) mod departures;
@@ -24,19 +26,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kew_journal::{Lsn, Position, SegmentId};
-use kew_model::{Queue, Sequence, Timestamp};
+use kew_model::{Milliseconds, Queue, Sequence, Timestamp};
 
 use crate::record::Aged;
-use crate::record::batch::Batch;
+use crate::record::batch::{Batch, Stored};
 use crate::record::ranges::{Range, Ranges};
 use crate::record::run::{Details, DetailsBuilder, Mask, Origin, PickedRun, Span};
 use delays::Delays;
 use departures::{Departures, Reason};
-use extents::{Extents, Live};
+use extents::{Extents, Live, Summary};
 use gone::Gone;
 use keys::Keys;
 use runs::{Phase, Run, Runs};
 use window::{Head, Window};
+
+/// How long after a look at a queue's age time alone leads to no other: what becomes too old meanwhile goes together.
+const LOOKS_APART: Milliseconds = Milliseconds(1_000);
 
 /// One queue.
 #[derive(Debug, Clone)]
@@ -59,6 +64,8 @@ pub(crate) struct QueueState {
     pub(crate) keys: Keys,
     /// No message that is left came into the queue before this time.
     pub(crate) aged: Timestamp,
+    /// Nobody looks for messages that are too old before this time, unless somebody asks.
+    pub(crate) look_after: Timestamp,
     pub(crate) window: Window,
     /// A message and when it was published, to say so again while it is the oldest.
     known: Option<(Sequence, Timestamp)>,
@@ -91,6 +98,7 @@ impl QueueState {
             departures: Departures::default(),
             keys: Keys::default(),
             aged: Timestamp::default(),
+            look_after: Timestamp::default(),
             window: Window::default(),
             known: None,
             covered: Lsn::NONE,
@@ -99,7 +107,6 @@ impl QueueState {
 
     /// Messages came, by a push or a move.
     pub(crate) fn arrive(&mut self, batch: &Batch<'_>, arrival: Arrival<'_>) {
-        let count = u64::from(batch.count);
         let mut messages = batch.messages();
         if let Some(first) = messages.next().filter(|_| self.backlog_count == 0) {
             self.aged = first.enqueued_at;
@@ -113,7 +120,9 @@ impl QueueState {
         if self.backlog_count == 0 {
             self.known = batch.messages().next().map(|stored| (stored.sequence, stored.sent_at));
         }
-        let mut delayed = 0;
+        let (oldest, newest) = batch.enqueued();
+        let live = batch.live();
+        let mut summary = Summary { in_line: live.messages, bytes: live.bytes, oldest, newest };
         if batch.may_delay() {
             for stored in batch.messages().filter(|stored| stored.is_delayed()) {
                 let span = Span {
@@ -123,14 +132,14 @@ impl QueueState {
                     sent_at: stored.sent_at,
                 };
                 self.delays.insert(stored.available_at, stored.sequence, span);
-                delayed += 1;
+                summary.in_line -= 1;
+                summary.bytes -= stored.accounted_bytes();
             }
         }
-        self.in_line += count - delayed;
-        let live = batch.live();
+        self.in_line += summary.in_line;
         self.backlog_count += live.messages;
         self.backlog_bytes += live.bytes;
-        self.extents.push(batch.first.0, arrival.position.segment, live);
+        self.extents.push(batch.first.0, arrival.position.segment, live, summary);
         self.next = batch.end().0;
         match arrival.payload {
             Some(payload) if continues && self.in_line > 0 => {
@@ -141,12 +150,30 @@ impl QueueState {
         self.settle_cursor();
     }
 
+    /// Messages lie in another segment now; false if they did not lie where they should.
+    pub(crate) fn relocate(
+        &mut self,
+        batch: &Batch<'_>,
+        segment: SegmentId,
+        left: &mut dyn FnMut(SegmentId, Live),
+    ) -> bool {
+        let (oldest, newest) = batch.enqueued();
+        let mut summary = Summary { in_line: 0, bytes: 0, oldest, newest };
+        let in_line = |stored: &Stored| stored.sequence.0 >= self.cursor && !stored.is_delayed();
+        for stored in batch.messages().filter(in_line) {
+            summary.in_line += 1;
+            summary.bytes += stored.accounted_bytes();
+        }
+        let stretch = (batch.first.0, batch.end().0);
+        self.extents.relocate(stretch, segment, (batch.live(), summary), left)
+    }
+
     /// Messages were delivered.
     pub(crate) fn lease(&mut self, runs: &[PickedRun], deadline: Timestamp, fence: u64) {
         for picked in runs {
             let details = match picked.origin {
                 Origin::Ready => {
-                    self.in_line -= picked.mask.count();
+                    self.leave_line(picked);
                     self.cursor = picked.sequences().last().map_or(self.cursor, |last| last.0 + 1);
                     picked.details.clone()
                 }
@@ -169,6 +196,13 @@ impl QueueState {
             }
         }
         self.settle_cursor();
+    }
+
+    /// Messages are in line no more.
+    fn leave_line(&mut self, picked: &PickedRun) {
+        self.in_line -= picked.mask.count();
+        let bytes = |mask| picked.details.as_ref().map_or(0, |details| details.accounted_bytes(mask));
+        self.extents.take_out_of_line(picked.first, picked.mask, bytes);
     }
 
     /// Takes delivered messages out of their runs and gathers what is known of them.
@@ -242,7 +276,7 @@ impl QueueState {
             match (&picked.details, picked.origin) {
                 (Some(details), origin) => {
                     match origin {
-                        Origin::Ready => self.in_line -= picked.mask.count(),
+                        Origin::Ready => self.leave_line(picked),
                         _ => held_back += picked.mask.count(),
                     }
                     self.depart(picked.first, picked.mask, details, left);
@@ -270,8 +304,8 @@ impl QueueState {
         self.settle_cursor();
     }
 
-    /// The oldest messages were looked at: those before a sequence are gone.
-    pub(crate) fn age(&mut self, aged: &Aged, left: &mut dyn FnMut(SegmentId, Live)) {
+    /// The oldest messages were looked at, at a time: those before a sequence are gone.
+    pub(crate) fn age(&mut self, aged: &Aged, at: Timestamp, left: &mut dyn FnMut(SegmentId, Live)) {
         let before = aged.before.0;
         let (mut count, mut bytes) = (aged.in_line, aged.bytes);
         for piece in self.runs.take_below(before) {
@@ -292,9 +326,11 @@ impl QueueState {
         self.backlog_count -= count;
         self.backlog_bytes -= bytes;
         let gone = &self.gone;
-        self.extents.expire(before, bytes, |from, to| (to - from) - gone.count(from, to), left);
+        let living = |from, to| (to - from) - gone.count(from, to);
+        self.extents.expire(before, bytes, (aged.in_line, aged.bytes), living, left);
         self.gone.raise(before);
         self.aged = aged.oldest;
+        self.look_after = at.after(LOOKS_APART);
         self.settle_floor();
     }
 
@@ -337,6 +373,13 @@ impl QueueState {
         (self.backlog_count > 0).then(|| self.aged.after(period))
     }
 
+    /// When time leads to a look at the oldest messages: as soon as they may be too old and the latest look is a while
+    /// ago, or a lease ends after that time, since what comes of it depends on which was first.
+    pub(crate) fn next_look(&self) -> Option<Timestamp> {
+        let lease_end = self.runs.next(Phase::Leased).unwrap_or(Timestamp::NEVER);
+        Some(self.expiry()?.max(self.look_after.min(lease_end)))
+    }
+
     /// When a message was published, if anything in memory says so.
     fn sent_at(&self, sequence: Sequence) -> Option<Timestamp> {
         if let Some((_, run)) = self.runs.find(sequence) {
@@ -371,6 +414,10 @@ impl QueueState {
         assert!(self.extents.guessed || self.backlog_bytes == live.bytes, "Q4: {live:?}");
         let rises = self.extents.iter().is_sorted_by(|one, next| one.first < next.first);
         assert!(rises, "Q6");
+        let summaries: Option<Vec<_>> = self.extents.iter().map(|extent| extent.summary).collect();
+        if let Some(summaries) = summaries {
+            assert_eq!(self.in_line, summaries.iter().map(|summary| summary.in_line).sum::<u64>(), "Q7");
+        }
         if self.in_line == 0 {
             assert_eq!((self.cursor, self.window.bytes()), (self.next, 0), "Q3");
         }

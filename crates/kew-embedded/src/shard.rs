@@ -6,7 +6,8 @@
 //!
 //! * D1: answers leave after the commit of the group in which they were decided.
 //! * D2: what a step asks to be read is read after that commit, so that it finds it.
-//! * D3: verbs on queues with a turn of burials under way wait for its end, in their order (`drain.rs`).
+//! * D3: verbs on queues with a turn of burials under way wait for its end, in their order, and some for all that was
+//!   exhausted when they came, but for nothing that fails later (`drain.rs`).
 //! * D4: pulls, peeks and redrives that wait for the line to be read stay in their order.
 //! * D5: verbs on a queue wait while its oldest frames are read to tell whether they are too old (`looks.rs`).
 
@@ -191,11 +192,19 @@ impl Shard {
         loaded: &Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
+        self.want_looks(&command.verb, now);
         self.due(now)?;
-        let wait = self.drain.wait(&self.state, &command.verb);
-        let is_held_up = holds_up(&self.state, &command.verb, now);
+        // What comes to pass in a queue on which a verb waits for its fence comes after that verb.
+        let is_held_up = command.holds().is_none() && holds_up(&self.state, &command.verb, now);
+        if !is_held_up {
+            self.drain.fence_in(&self.state, &mut command);
+        }
+        let wait = self.drain.wait(&self.state, &command, now);
         if !is_held_up && wait == Wait::No {
-            return self.decide(command, loaded, now);
+            let held = command.holds();
+            self.drain.let_go(&command);
+            self.decide(command, loaded, now)?;
+            return if held.is_some() { self.due(now) } else { Ok(()) };
         }
         if !loaded.is_empty() {
             command.wish = Wish::default();
@@ -226,7 +235,7 @@ impl Shard {
                 return Ok(());
             }
         }
-        match self.verb(&command.verb, loaded, now) {
+        match self.verb(&command, loaded, now) {
             Ok(decision) => {
                 let answer = match self.too_large(&decision) {
                     Some(error) => Err(error),
@@ -240,7 +249,8 @@ impl Shard {
         Ok(())
     }
 
-    fn verb(&mut self, verb: &Verb, loaded: &Loaded, now: Timestamp) -> Decided {
+    fn verb(&mut self, command: &Command, loaded: &Loaded, now: Timestamp) -> Decided {
+        let verb = &command.verb;
         if let Some(place) = verb.takes_from() {
             self.prepare_line(place, now);
         }
@@ -255,7 +265,14 @@ impl Shard {
             Verb::Peek { place, peek: terms } => peek::peek(state, *place, *terms, now),
             Verb::Redrive { place, redrive: terms } => {
                 let bytes = burial_bytes(self.journal.largest_payload()).min(Limits::BATCH_BYTES_MAX);
-                self.needs_space(redrive::redrive(state, *place, *terms, loaded, bytes, now)?)
+                self.needs_space(redrive::redrive(
+                    state,
+                    *place,
+                    *terms,
+                    (loaded, command.origins.as_deref()),
+                    bytes,
+                    now,
+                )?)
             }
             Verb::CreateSubscription { account, subscription } => {
                 let drawn = SubscriptionId(chance.id());
@@ -398,6 +415,9 @@ impl Shard {
 
     /// Goes on with the verbs whose wait for looks and burials is over.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
+        for queue in self.looks.waited_for() {
+            self.state.want_look(queue);
+        }
         let looked = self.looks.release(&self.state, now);
         self.take_again(looked, now)
     }

@@ -14,6 +14,7 @@ use kew_model::{QueueNumber, Sequence, Timestamp};
 
 use crate::catalog::{Catalog, CatalogChange};
 use crate::index::SegmentIndex;
+use crate::portions::Portions;
 use crate::queue::extents::Live;
 use crate::queue::runs::Phase;
 use crate::queue::{Arrival, QueueState};
@@ -50,11 +51,15 @@ pub(crate) struct State {
     deadlines: Schedule,
     /// When each queue's oldest message may be too old, at the earliest.
     expiries: Schedule,
+    /// When time leads to a look at each queue's oldest messages.
+    looks: Schedule,
     /// When time alone makes something available in a queue for the first time after `ripened_until`.
     ripening: Schedule,
     ripened_until: Timestamp,
     /// Queues with exhausted messages that have not left yet.
     pub(crate) exhausted: BTreeSet<QueueNumber>,
+    /// How many idempotency keys each queue remembers.
+    key_counts: Portions,
     /// Payload bytes that the windows of all queues hold.
     pub(crate) window_bytes: usize,
     /// What the state was after each frame, for tests that ask for it.
@@ -146,7 +151,7 @@ impl State {
                 self.catalog_change(CatalogChange::SubscriptionDeleted(*account, *subscription));
             }
             Record::Aged(aged) => {
-                self.change(aged.queue, lsn, |queue, left| queue.age(aged, left));
+                self.change(aged.queue, lsn, |queue, left| queue.age(aged, at, left));
             }
             Record::Relocated(batch) => self.relocate(batch, frame)?,
         }
@@ -188,6 +193,7 @@ impl State {
         self.window_bytes += queue.window.bytes();
         if let Some(idempotency) = batch.idempotency() {
             queue.keys.insert(idempotency, at);
+            self.count_keys(number);
         }
         if was_empty {
             self.watch_times(number);
@@ -210,14 +216,37 @@ impl State {
         };
         let segment = frame.position.segment;
         let live = &mut self.live;
-        let stretch = (batch.first.0, batch.end().0);
         let left = &mut |segment, gone| forget_live(live, segment, gone);
-        if !queue.extents.relocate(stretch, segment, batch.live(), left) {
+        if !queue.relocate(batch, segment, left) {
             return Err(Malformed("relocated messages that are not there"));
         }
         self.live.entry(segment).or_default().add(batch.live());
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         Ok(())
+    }
+
+    /// Counts the idempotency keys of a queue, and keeps all of them within the store's bound.
+    pub(crate) fn count_keys(&mut self, number: QueueNumber) {
+        self.key_counts.set(number, self.queues.get(&number).map_or(0, |queue| queue.keys.len()));
+        while let Some(largest) = self.key_counts.beyond() {
+            let Some(queue) = self.queues.get_mut(&largest) else { return };
+            queue.keys.forget_oldest();
+            self.key_counts.set(largest, queue.keys.len());
+        }
+    }
+
+    /// Bounds how many idempotency keys are remembered, over all queues.
+    pub(crate) fn bound_keys(&mut self, most: usize) {
+        self.key_counts.most = most;
+        self.forget_old_keys(Timestamp::default());
+    }
+
+    /// Forgets the idempotency keys whose time is over by `now`, also of queues that get no more pushes.
+    pub(crate) fn forget_old_keys(&mut self, now: Timestamp) {
+        for number in self.queues.keys().copied().collect::<Vec<_>>() {
+            self.queues.entry(number).and_modify(|queue| queue.keys.forget_old(now));
+            self.count_keys(number);
+        }
     }
 
     fn put_queue(&mut self, object: &kew_model::Queue, lsn: Lsn) {
@@ -248,6 +277,7 @@ impl State {
             queue.extents.clear(&mut |segment, gone| forget_live(live, segment, gone));
         }
         self.indexes.values_mut().for_each(|index| index.forget(number));
+        self.key_counts.set(number, 0);
         self.watch_times(number);
         self.effects.available.insert(number);
         self.catalog_change(CatalogChange::QueueDeleted(number));
@@ -261,6 +291,7 @@ impl State {
     /// Keeps the earliest end of a lease, the oldest message and the exhausted of a queue in sight of the whole store.
     pub(crate) fn watch_times(&mut self, number: QueueNumber) {
         self.expiries.set(number, self.queues.get(&number).and_then(QueueState::expiry));
+        self.looks.set(number, self.queues.get(&number).and_then(QueueState::next_look));
         let runs = self.queues.get(&number).map(|queue| &queue.runs);
         self.deadlines.set(number, runs.and_then(|runs| runs.next(Phase::Leased)));
         if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
@@ -311,6 +342,19 @@ impl State {
         self.expiries.of(number)
     }
 
+    /// When time leads to a look at each queue's oldest messages, the earliest first.
+    pub(crate) fn looks(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
+        self.looks.iter()
+    }
+
+    /// Somebody asks for a queue: its oldest messages are looked at as soon as they may be too old.
+    pub(crate) fn want_look(&mut self, number: QueueNumber) {
+        if let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.look_after > Timestamp(0)) {
+            queue.look_after = Timestamp(0);
+            self.looks.set(number, queue.next_look());
+        }
+    }
+
     /// Segments in which no message lives, of those that ever held one.
     pub(crate) fn is_dead(&self, segment: SegmentId) -> bool {
         !self.live.contains_key(&segment)
@@ -330,7 +374,10 @@ impl State {
     /// How many queues' times were looked at so far.
     #[cfg(feature = "test-util")]
     pub(crate) fn effort(&self) -> u64 {
-        [&self.deadlines, &self.expiries, &self.ripening].map(|schedule| schedule.effort.total()).iter().sum()
+        [&self.deadlines, &self.expiries, &self.looks, &self.ripening]
+            .map(|schedule| schedule.effort.total())
+            .iter()
+            .sum()
     }
 
     /// Panics when an invariant does not hold.

@@ -70,7 +70,8 @@ impl Limits {
 
     /// How long an idempotency key is remembered, in seconds (design §8.24).
     pub const IDEMPOTENCY_SECONDS: u32 = 900;
-    /// How many idempotency keys a queue remembers, the newest (design §8.24).
+    /// How many idempotency keys a queue remembers at the most, the newest (design §8.24). A broker may bound those of all
+    /// queues together, too.
     pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
     /// The most messages that one step of a redrive moves.
     pub const REDRIVE_BATCH_MAX: u16 = 100;

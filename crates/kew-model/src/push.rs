@@ -29,7 +29,7 @@ pub struct PushBatch {
 }
 
 /// The name under which a request is carried out at most once (design §8.24): within 15 minutes, and as long as it is
-/// among the newest [`Limits::IDEMPOTENCY_KEYS_MAX`] of its queue, the same name with the same content changes nothing
+/// among the newest [`Limits::IDEMPOTENCY_KEYS_MAX`] of its queue and the broker has room for it, the same name with the same content changes nothing
 /// and is answered as a success; with other content it is refused.
 ///
 /// Both are the first bytes of a cryptographic hash, so that two names or two contents are never taken for one.

@@ -59,7 +59,12 @@ pub(crate) fn discard(
         // All of them, also those in memory now: the window may have moved on when the frames are here.
         let messages = named.into_iter().map(|sequence| locate(state, number, sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        return Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Verb }));
+        return Err(Undecided::Needs(Fetch::Messages {
+            queue: number,
+            messages,
+            most_bytes: usize::MAX,
+            purpose: Purpose::Verb,
+        }));
     }
     let outcome = Outcome::Reply(Reply::Discarded(were_there));
     if runs.is_empty() {

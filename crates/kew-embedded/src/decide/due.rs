@@ -129,8 +129,14 @@ impl Burial {
         let Some(link) = link else {
             return Ok(compose(now, 64, |frame| frame.put(&buried)));
         };
-        let moving = self.moving(state, source, loaded)?;
+        let mut moving = self.moving(state, source, loaded)?;
         let (target, puts) = self.settle_target(state, &source.object, link, drawn);
+        // A push that waited for none of them may have come before: the line is in the order of arrival.
+        let there = state.queues.get(&target).filter(|queue| queue.backlog_count > 0);
+        let newest = there.and_then(|queue| queue.extents.newest()).unwrap_or_default();
+        for message in &mut moving {
+            message.arrived_at = message.arrived_at.max(newest);
+        }
         let first = Sequence(state.queues.get(&target).map_or(1, |queue| queue.next));
         let bytes = moving.iter().map(|message| message.body.len() + 40).sum::<usize>() + 128;
         Ok(compose(now, bytes, |frame| {
@@ -173,7 +179,12 @@ impl Burial {
         }
         let messages = self.messages.iter().map(|(_, sequence)| locate(state, self.source, *sequence));
         let messages = messages.collect::<Result<_, _>>()?;
-        Err(Undecided::Needs(Fetch::Messages { queue: self.source, messages, purpose: Purpose::Burial }))
+        Err(Undecided::Needs(Fetch::Messages {
+            queue: self.source,
+            messages,
+            most_bytes: usize::MAX,
+            purpose: Purpose::Burial,
+        }))
     }
 
     /// The target's number and the queues to write first: the target when it is gone, the source when its link moves.

@@ -2,6 +2,9 @@
 //!
 //! What leaves is written as a deletion by name, what arrives as a move that has no origin. Both stand in one frame, so
 //! a message is in the one queue or in the other, whatever happens.
+//!
+//! Messages that are in no memory are read for it, some at a time: those that may move in this step, without those that an
+//! earlier read has shown to have no origin.
 
 use std::collections::BTreeMap;
 
@@ -21,22 +24,54 @@ use crate::state::State;
 /// How many messages one step looks at, of which some may have nowhere to go.
 const LOOKED_AT_MAX: u64 = 100_000;
 
-/// How many messages one step reads that are not in memory. A step that comes to more moves what it has found.
+/// How many messages that are not in memory one step looks at. A step that comes to more moves what it has found.
 const READ_MAX: usize = 1_000;
 
-/// Moves a batch, of at most `bytes` as the backlog counts them; `loaded` are the frames that an earlier call asked for.
+/// After so many bytes of frames a read ends. A step for which that was not enough moves what it has found.
+const READ_BYTES: usize = 16 << 20;
+
+/// Where messages that were read for a redrive came from: stretches of their frames by the first sequence, with their ends
+/// and the queues that dead-lettered them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origins(BTreeMap<u64, (u64, Option<QueueNumber>)>);
+
+impl Origins {
+    /// Remembers what was read.
+    pub(crate) fn learn(&mut self, loaded: &Loaded) {
+        for head in loaded.values() {
+            let (batch, _) = head.batch();
+            let mut open: Option<(u64, Option<QueueNumber>)> = None;
+            for stored in batch.messages() {
+                let origin = batch.origin(&stored);
+                let first =
+                    open.filter(|(_, of)| *of == origin).map_or(stored.sequence.0, |(first, _)| first);
+                open = Some((first, origin));
+                self.0.insert(first, (stored.sequence.0 + 1, origin));
+            }
+        }
+    }
+
+    /// What is known of a message, if its frame was read.
+    fn of(&self, sequence: Sequence) -> Option<Option<QueueNumber>> {
+        let (_, (end, origin)) = self.0.range(..=sequence.0).next_back()?;
+        (sequence.0 < *end).then_some(*origin)
+    }
+}
+
+/// Moves a batch, of at most `bytes` as the backlog counts them; `loaded` are the frames that an earlier call asked for,
+/// and `origins` says where those came from that any of them did.
 pub(crate) fn redrive(
     state: &State,
     place: Place,
     redrive: Redrive,
-    loaded: &Loaded,
+    (loaded, origins): (&Loaded, Option<&Origins>),
     bytes: u64,
     now: Timestamp,
 ) -> Decided {
     let source = queue_at(state, place)?;
     let number = source.object.number;
     let named = named_target(state, place, redrive.destination)?;
-    let chosen = choose(state, source, &redrive, named, loaded, (bytes, now))?;
+    let chosen = choose(state, source, (&redrive, named), (loaded, origins), (bytes, now))?;
     let moved: u64 = chosen.by_target.values().map(|messages| messages.len() as u64).sum();
     let answer =
         Redriven { moved, without_origin: chosen.without_origin, left: source.backlog_count - moved };
@@ -78,16 +113,16 @@ struct Chosen<'a> {
 fn choose<'a>(
     state: &State,
     source: &'a QueueState,
-    redrive: &Redrive,
-    named: Option<QueueNumber>,
-    loaded: &'a Loaded,
+    (redrive, named): (&Redrive, Option<QueueNumber>),
+    (loaded, origins): (&'a Loaded, Option<&Origins>),
     (most_bytes, now): (u64, Timestamp),
 ) -> Result<Chosen<'a>, Undecided> {
     let mut chosen = Chosen::default();
     let mut merge = Merge::new(source, now);
     let mut read = Vec::new();
-    let (mut wanted, mut bytes, mut looked_at, mut unread) = (0, 0, 0, false);
-    while wanted < usize::from(redrive.batch_size) && looked_at < LOOKED_AT_MAX && read.len() < READ_MAX {
+    let is_cut = loaded.values().map(|head| head.payload.len()).sum::<usize>() >= READ_BYTES;
+    let (mut wanted, mut bytes, mut looked_at, mut out_of_memory, mut unread) = (0, 0, 0, 0, false);
+    while wanted < usize::from(redrive.batch_size) && looked_at < LOOKED_AT_MAX && out_of_memory < READ_MAX {
         let candidate = match merge.next() {
             Ok(Some(candidate)) => candidate,
             Ok(None) => break,
@@ -95,29 +130,33 @@ fn choose<'a>(
         };
         looked_at += 1;
         let in_memory = find_in_memory(source, &candidate);
+        out_of_memory += usize::from(in_memory.is_none());
+        let found = in_memory.or_else(|| find_loaded(loaded, candidate.sequence));
+        let known = match found {
+            Some((head, stored)) => Some(head.batch().0.origin(&stored)),
+            None => origins.and_then(|origins| origins.of(candidate.sequence)),
+        };
+        let target = named.or_else(|| home(state, source, known.flatten()));
+        if target.is_none() && known.is_some() {
+            chosen.without_origin += 1;
+            continue;
+        }
+        let is_beyond = bytes + candidate.span.accounted_bytes() > most_bytes && wanted > 0;
+        if is_beyond && target.is_some() {
+            break;
+        }
         if in_memory.is_none() {
             read.push(candidate.sequence);
         }
-        // One that must be read first is taken for one that moves: at worst the next look reads more.
-        let target = match in_memory.or_else(|| find_loaded(loaded, candidate.sequence)) {
-            None => None,
-            Some((head, stored)) => match named.or_else(|| origin(state, source, head, &stored)) {
-                None => {
-                    chosen.without_origin += 1;
-                    continue;
-                }
-                Some(target) => Some((target, head, stored)),
-            },
-        };
-        bytes += candidate.span.accounted_bytes();
-        let is_beyond = bytes > most_bytes && wanted > 0;
+        unread |= found.is_none();
         // One that is too much only if it has an origin, and may have none, must be read as well.
-        unread |= target.is_none() && !(is_beyond && named.is_some());
         if is_beyond {
             break;
         }
+        // One that must be read first is taken for one that moves: at worst the next look reads more.
+        bytes += candidate.span.accounted_bytes();
         wanted += 1;
-        let Some((target, head, stored)) = target else { continue };
+        let Some((target, (head, stored))) = target.zip(found) else { continue };
         chosen.runs.push(&candidate);
         chosen.by_target.entry(target).or_default().push(Moving {
             id: stored.id,
@@ -127,13 +166,18 @@ fn choose<'a>(
             body: head.batch().0.body(&stored),
         });
     }
-    if !unread {
+    if !unread || (is_cut && !chosen.by_target.is_empty()) {
         return Ok(chosen);
     }
     let number = source.object.number;
     let messages = read.into_iter().map(|sequence| locate(state, number, sequence));
     let messages = messages.collect::<Result<_, _>>()?;
-    Err(Undecided::Needs(Fetch::Messages { queue: number, messages, purpose: Purpose::Verb }))
+    Err(Undecided::Needs(Fetch::Messages {
+        queue: number,
+        messages,
+        most_bytes: READ_BYTES,
+        purpose: Purpose::Verb,
+    }))
 }
 
 /// A candidate's frame, and what it says of it, if it is in memory.
@@ -143,9 +187,9 @@ fn find_in_memory<'a>(source: &'a QueueState, candidate: &Candidate<'a>) -> Opti
     batch.messages().find(|stored| stored.sequence == candidate.sequence).map(|stored| (head, stored))
 }
 
-/// The queue that dead-lettered a message, if it is still there.
-fn origin(state: &State, source: &QueueState, head: &Head, stored: &Stored) -> Option<QueueNumber> {
-    let origin = head.batch().0.origin(stored)?;
+/// The queue that dead-lettered messages, if it is still there.
+fn home(state: &State, source: &QueueState, origin: Option<QueueNumber>) -> Option<QueueNumber> {
+    let origin = origin?;
     let queue = state.queues.get(&origin)?;
     (queue.object.account == source.object.account).then_some(origin)
 }

@@ -3,10 +3,23 @@
 //! Q6: within an extent, messages lie in the order of their sequences. New ones are appended to the last extent;
 //! survivors of a segment that is cleaned (`decide/relocate.rs`) leave its extents from the front, in their order, and
 //! join an extent before them only. So whoever reads a segment from its beginning meets each extent's messages rising.
+//!
+//! An extent remembers how old its messages are, so that most of what is too old is known without a look at it. It ends
+//! when its segment does, or when it holds enough that one read brings what is left to look at. What an older version's
+//! checkpoint says of an extent is only what lives of it.
 
 use std::collections::VecDeque;
 
 use kew_journal::SegmentId;
+use kew_model::{Sequence, Timestamp};
+
+use crate::record::run::{Mask, RUN_WIDTH};
+
+/// After so many live messages another extent begins. A read brings no fewer frames (`FRAMES_AHEAD`).
+const FULL_MESSAGES: u64 = 1_000;
+
+/// After so many bytes another extent begins: about what a read brings.
+const FULL_BYTES: u64 = 1024 * 1024;
 
 /// Messages that live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,12 +44,47 @@ impl Live {
     }
 }
 
+/// What the messages of an extent are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// How many are in line.
+    pub(crate) in_line: u64,
+    /// What those count for in the backlog, in bytes.
+    pub(crate) bytes: u64,
+    /// None of them came into the queue before this time.
+    pub(crate) oldest: Timestamp,
+    /// None of them came into the queue after this time.
+    pub(crate) newest: Timestamp,
+}
+
+impl Summary {
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            in_line: self.in_line + other.in_line,
+            bytes: self.bytes + other.bytes,
+            oldest: self.oldest.min(other.oldest),
+            newest: self.newest.max(other.newest),
+        }
+    }
+
+    /// Without some that were in line.
+    fn without(&self, in_line: u64, bytes: u64) -> Self {
+        Self {
+            in_line: self.in_line.saturating_sub(in_line),
+            bytes: self.bytes.saturating_sub(bytes),
+            ..*self
+        }
+    }
+}
+
 /// The messages from `first` up to the next extent's that live are in `segment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) first: u64,
     pub(crate) segment: SegmentId,
     pub(crate) live: Live,
+    /// What they are like; absent when an older version did not say.
+    pub(crate) summary: Option<Summary>,
 }
 
 /// A queue's extents, by rising sequence.
@@ -49,17 +97,50 @@ pub(crate) struct Extents {
 
 impl Extents {
     /// New messages from `first` on lie in `segment`.
-    pub(crate) fn push(&mut self, first: u64, segment: SegmentId, live: Live) {
-        match self.list.back_mut() {
-            Some(last) if last.segment == segment => last.live.add(live),
-            _ => self.list.push_back(Extent { first, segment, live }),
+    pub(crate) fn push(&mut self, first: u64, segment: SegmentId, live: Live, summary: Summary) {
+        let new = Extent { first, segment, live, summary: Some(summary) };
+        let is_full = |live: &Live| live.messages >= FULL_MESSAGES || live.bytes >= FULL_BYTES;
+        match self.list.back_mut().filter(|last| last.segment == segment) {
+            Some(last) if last.live.messages == 0 => *last = new,
+            Some(Extent { live: known, summary: Some(like), .. }) if !is_full(known) => {
+                known.add(live);
+                *like = like.with(&summary);
+            }
+            _ => self.list.push_back(new),
         }
+    }
+
+    fn at(&self, sequence: u64) -> Option<usize> {
+        self.list.partition_point(|extent| extent.first <= sequence).checked_sub(1)
     }
 
     /// The extent of a message.
     pub(crate) fn of(&self, sequence: u64) -> Option<&Extent> {
-        let after = self.list.partition_point(|extent| extent.first <= sequence);
-        after.checked_sub(1).map(|at| &self.list[at])
+        self.at(sequence).map(|at| &self.list[at])
+    }
+
+    /// Where the extent of a message ends; the last one has no end.
+    pub(crate) fn end_of(&self, sequence: u64) -> Option<u64> {
+        self.list.get(self.at(sequence)? + 1).map(|next| next.first)
+    }
+
+    /// When the newest message came, as far as that is known.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.list.back()?.summary.map(|summary| summary.newest)
+    }
+
+    /// Messages of a run are in line no more; `bytes` says what some of them count for in the backlog.
+    pub(crate) fn take_out_of_line(&mut self, first: Sequence, mask: Mask, bytes: impl Fn(Mask) -> u64) {
+        let Some(mut at) = self.at(first.0) else { return };
+        let mut left = mask;
+        while !left.is_empty() && at < self.list.len() {
+            let end = self.list.get(at + 1).map_or(u64::MAX, |next| next.first.saturating_sub(first.0));
+            let here = Mask(left.0 & Mask::between(0, end.min(RUN_WIDTH)).0);
+            let extent = &mut self.list[at];
+            extent.summary = extent.summary.map(|summary| summary.without(here.count(), bytes(here)));
+            left = Mask(left.0 & !here.0);
+            at += 1;
+        }
     }
 
     /// The segment of a message.
@@ -88,17 +169,19 @@ impl Extents {
         }
     }
 
-    /// All messages before a sequence are gone, which counted for `bytes`; `living` counts those that lived from one
-    /// sequence to another.
+    /// All messages before a sequence are gone, which counted for `bytes`, and those in line were so many of so many bytes;
+    /// `living` counts those that lived from one sequence to another.
     pub(crate) fn expire(
         &mut self,
         before: u64,
         bytes: u64,
+        (mut in_line, mut in_line_bytes): (u64, u64),
         living: impl Fn(u64, u64) -> u64,
         left: &mut dyn FnMut(SegmentId, Live),
     ) {
         let affected = self.list.partition_point(|extent| extent.first < before);
         let mut bytes_left = bytes;
+        let mut all_known = true;
         for at in 0..affected {
             let ends_before = self.list.get(at + 1).is_some_and(|next| next.first <= before);
             let extent = &mut self.list[at];
@@ -110,6 +193,16 @@ impl Extents {
             };
             let gone = extent.live.take(gone);
             bytes_left = bytes_left.saturating_sub(gone.bytes);
+            extent.summary = match extent.summary {
+                Some(summary) if ends_before => {
+                    in_line = in_line.saturating_sub(summary.in_line);
+                    in_line_bytes = in_line_bytes.saturating_sub(summary.bytes);
+                    Some(summary.without(summary.in_line, summary.bytes))
+                }
+                Some(summary) if all_known => Some(summary.without(in_line, in_line_bytes)),
+                _ => None,
+            };
+            all_known &= extent.summary.is_some();
             if gone.messages > 0 {
                 left(extent.segment, gone);
             }
@@ -123,7 +216,7 @@ impl Extents {
         &mut self,
         (from, end): (u64, u64),
         segment: SegmentId,
-        moved: Live,
+        (moved, summary): (Live, Summary),
         left: &mut dyn FnMut(SegmentId, Live),
     ) -> bool {
         let Some(at) = self.list.partition_point(|extent| extent.first <= from).checked_sub(1) else {
@@ -134,12 +227,13 @@ impl Extents {
             return false;
         }
         left(rest.segment, rest.live.take(moved));
+        rest.summary = rest.summary.map(|known| known.without(summary.in_line, summary.bytes));
         let mut after = self.list.split_off(at + 1);
         self.list.pop_back();
         while self.list.back().is_some_and(|before| before.live.messages == 0) {
             self.list.pop_back();
         }
-        self.push(from, segment, moved);
+        self.push(from, segment, moved, summary);
         if rest.live.messages > 0 {
             self.list.push_back(Extent { first: end, ..rest });
         }
@@ -192,6 +286,10 @@ mod tests {
         Live { messages, bytes: messages * 10 }
     }
 
+    fn summary(messages: u64) -> Summary {
+        Summary { in_line: messages, bytes: messages * 10, oldest: Timestamp(1), newest: Timestamp(2) }
+    }
+
     /// The extents as (first, segment, messages).
     fn listed(extents: &Extents) -> Vec<(u64, u64, u64)> {
         extents.iter().map(|extent| (extent.first, extent.segment.0, extent.live.messages)).collect()
@@ -199,8 +297,9 @@ mod tests {
 
     fn extents(list: &[(u64, u64, u64)]) -> Extents {
         let mut extents = Extents::default();
-        list.iter()
-            .for_each(|(first, segment, count)| extents.push(*first, SegmentId(*segment), live(*count)));
+        list.iter().for_each(|(first, segment, count)| {
+            extents.push(*first, SegmentId(*segment), live(*count), summary(*count))
+        });
         extents
     }
 
@@ -209,7 +308,8 @@ mod tests {
         let mut extents = extents(&[(1, 1, 100), (101, 2, 100), (201, 3, 100)]);
         let mut left = Vec::new();
         let mut relocate = |extents: &mut Extents, stretch, count| {
-            let done = extents.relocate(stretch, SegmentId(3), live(count), &mut |segment, gone| {
+            let moved = (live(count), summary(count));
+            let done = extents.relocate(stretch, SegmentId(3), moved, &mut |segment, gone| {
                 left.push((segment.0, gone));
             });
             assert!(done);
@@ -229,7 +329,7 @@ mod tests {
         let mut extents = extents(&[(1, 1, 10), (11, 2, 10), (21, 3, 10), (31, 4, 10)]);
         extents.forget(11, 21, |from, to| (to - from) * 10, &mut |_, _| {});
         extents.forget(22, 31, |from, to| (to - from) * 10, &mut |_, _| {});
-        assert!(extents.relocate((21, 22), SegmentId(1), live(1), &mut |_, _| {}));
+        assert!(extents.relocate((21, 22), SegmentId(1), (live(1), summary(1)), &mut |_, _| {}));
         assert_eq!(listed(&extents), [(1, 1, 11), (31, 4, 10)]);
     }
 
@@ -238,7 +338,8 @@ mod tests {
         let mut extents = extents(&[(11, 1, 10), (21, 2, 10)]);
         let before = extents.clone();
         for (stretch, count) in [((1, 5), 2), ((11, 21), 11), ((11, 22), 10)] {
-            assert!(!extents.relocate(stretch, SegmentId(9), live(count), &mut |_, _| panic!("it moved")));
+            let moved = (live(count), summary(count));
+            assert!(!extents.relocate(stretch, SegmentId(9), moved, &mut |_, _| panic!("it moved")));
         }
         assert_eq!(extents, before);
     }
@@ -257,8 +358,13 @@ mod tests {
     fn of_what_expires_the_last_extent_loses_what_the_others_did_not() {
         let mut extents = extents(&[(1, 1, 10), (11, 2, 10), (21, 3, 10)]);
         let mut left = Vec::new();
-        extents.expire(15, 147, |from, to| to - from, &mut |segment, gone| left.push((segment.0, gone)));
+        extents.expire(15, 147, (12, 127), |from, to| to - from, &mut |segment, gone| {
+            left.push((segment.0, gone))
+        });
         assert_eq!(left, [(1, live(10)), (2, Live { messages: 4, bytes: 47 })]);
         assert_eq!(extents.iter().map(|extent| extent.live.bytes).collect::<Vec<_>>(), [0, 53, 100]);
+        let in_line =
+            extents.iter().map(|extent| extent.summary.map(|summary| (summary.in_line, summary.bytes)));
+        assert_eq!(in_line.collect::<Vec<_>>(), [Some((0, 0)), Some((8, 73)), Some((10, 100))]);
     }
 }

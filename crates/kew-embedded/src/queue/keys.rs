@@ -1,6 +1,7 @@
 //! The idempotency keys of a queue: which requests were carried out already (design §8.24).
 //!
-//! A key is remembered for 15 minutes and among the newest million of its queue. One that is too old is as unknown as one
+//! A key is remembered for 15 minutes and among the newest million of its queue, as far as the store remembers that many:
+//! beyond its own bound the queues with the most forget their oldest (`state.rs`). One that is too old is as unknown as one
 //! that never was, whether or not it has been forgotten yet.
 
 use std::collections::{HashMap, VecDeque};
@@ -64,13 +65,12 @@ impl Keys {
     }
 
     /// How many are in memory.
-    #[cfg(feature = "test-util")]
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// A key that was used again since stays.
-    fn forget_oldest(&mut self) {
+    /// Forgets the key whose use is the longest ago; one that was used again since stays.
+    pub(crate) fn forget_oldest(&mut self) {
         if let Some((at, key)) = self.order.pop_front()
             && self.uses.get(&key).is_some_and(|used| used.at == at)
         {

@@ -140,6 +140,24 @@ impl Runs {
         self.due(phase, Timestamp::NEVER).next().map(|(_, run)| run.due)
     }
 
+    /// The last message of a phase, by time and sequence.
+    pub(crate) fn last(&self, phase: Phase) -> Option<(Timestamp, Sequence)> {
+        let of = |from, until| {
+            let lowest = (Sequence(0), 0);
+            let highest = (Sequence(u64::MAX), u64::MAX);
+            self.by_due.range((phase, from, lowest)..=(phase, until, highest))
+        };
+        let (_, due, _) = of(Timestamp(0), Timestamp::NEVER).next_back()?;
+        let last = of(*due, *due).filter_map(|(_, _, key)| self.by_sequence[key].sequences().last());
+        Some((*due, last.max()?))
+    }
+
+    /// Whether there are messages of a phase up to and including one, by time and sequence.
+    pub(crate) fn holds_until(&self, phase: Phase, (due, sequence): (Timestamp, Sequence)) -> bool {
+        let mut runs = self.due(phase, due);
+        runs.any(|(_, run)| run.due < due || run.sequences().next().is_some_and(|first| first <= sequence))
+    }
+
     /// Takes all messages before a sequence out, in pieces.
     pub(crate) fn take_below(&mut self, before: u64) -> Vec<Run> {
         let keys: Vec<_> = self.by_sequence.range(..(Sequence(before), 0)).map(|(key, _)| *key).collect();

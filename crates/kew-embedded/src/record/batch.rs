@@ -181,6 +181,17 @@ impl<'a> Batch<'a> {
         Live { messages, bytes }
     }
 
+    /// When the first and the last of its messages came into the queue, by time.
+    pub(crate) fn enqueued(&self) -> (Timestamp, Timestamp) {
+        match self.kind {
+            Kind::Pushed { at, .. } => (at, at),
+            Kind::Moved { .. } | Kind::Relocated { .. } => {
+                let each = || self.messages().map(|stored| stored.enqueued_at);
+                (each().min().unwrap_or_default(), each().max().unwrap_or_default())
+            }
+        }
+    }
+
     /// Whether any of its messages may have been held back.
     pub(crate) fn may_delay(&self) -> bool {
         !self.delays.is_empty()

@@ -8,7 +8,7 @@
 use kew_model::{Error, QueueNumber, Timestamp};
 
 use super::{Shard, broken};
-use crate::command::{Command, Fetch, Fetched, Purpose};
+use crate::command::{Command, Fetch, Fetched, Purpose, Verb};
 use crate::decide::discard::Loaded;
 use crate::queue::window::Head;
 
@@ -50,10 +50,16 @@ impl Shard {
                 self.bury(loaded(heads), now)?;
                 self.resume(now)
             }
-            Purpose::Age => self.look_again(queue, &loaded(heads), now),
+            Purpose::Age => self.look_again(queue, loaded(heads), now),
             Purpose::Verb => match self.next_named(queue) {
                 None => Ok(()),
-                Some(command) => self.take_with(command, &loaded(heads), now),
+                Some(mut command) => {
+                    let loaded = loaded(heads);
+                    if matches!(command.verb, Verb::Redrive { .. }) {
+                        command.origins.get_or_insert_default().learn(&loaded);
+                    }
+                    self.take_with(command, &loaded, now)
+                }
             },
         }
     }

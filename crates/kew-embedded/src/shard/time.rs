@@ -9,6 +9,7 @@ use kew_journal::FrameBuffer;
 use kew_model::{QueueId, QueueNumber, Timestamp};
 
 use super::{Shard, broken};
+use crate::command::Verb;
 use crate::decide::discard::Loaded;
 use crate::decide::due::{Burial, burial_bytes, end_leases};
 use crate::decide::{Undecided, aging};
@@ -16,11 +17,14 @@ use crate::decide::{Undecided, aging};
 impl Shard {
     /// When time next brings something: a lease that ends, a message that may be too old, or another try.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let end = self.state.deadlines().find(|(at, number)| !self.is_held_up(*number, *at));
+        let may_end = |(at, number): &(Timestamp, QueueNumber)| {
+            !self.is_held_up(*number, *at) && !self.drain.holds(*number)
+        };
+        let end = self.state.deadlines().find(may_end);
         let may_look = |(_, number): &(Timestamp, QueueNumber)| !self.may_not_look(*number);
-        let expiry = (!self.looks.is_full()).then(|| self.state.expiries().find(may_look)).flatten();
+        let look = (!self.looks.is_full()).then(|| self.state.looks().find(may_look)).flatten();
         let again = [self.drain.again_at(), self.looks.again_at(), self.cleaner.due_at()];
-        [end, expiry].into_iter().flatten().map(|(at, _)| at).chain(again.into_iter().flatten()).min()
+        [end, look].into_iter().flatten().map(|(at, _)| at).chain(again.into_iter().flatten()).min()
     }
 
     /// Does what time brings, and what it entails.
@@ -28,7 +32,7 @@ impl Shard {
         self.looks.retry(now);
         loop {
             if let Some(number) = self.next_look(now) {
-                self.look(number, &Loaded::new(), now)?;
+                self.look(number, None, now)?;
             } else if let Some(frame) = self.next_end(now) {
                 self.commit(frame)?;
             } else if self.drain.parked.is_none()
@@ -42,12 +46,30 @@ impl Shard {
         }
     }
 
+    /// Somebody asks: no answer shows a message that is too old, so the looks that this takes are due at once.
+    pub(super) fn want_looks(&mut self, verb: &Verb, now: Timestamp) {
+        if self.state.expiries().next().is_none_or(|(at, _)| at > now) {
+            return;
+        }
+        let wanted = match verb {
+            Verb::Housekeep => {
+                let due = self.state.expiries().take_while(|(at, _)| *at <= now);
+                due.map(|(_, number)| number).collect()
+            }
+            _ => {
+                let queue = verb.place().and_then(|place| self.state.catalog.queue(place));
+                queue.into_iter().map(|queue| queue.number).collect::<Vec<_>>()
+            }
+        };
+        wanted.into_iter().for_each(|number| self.state.want_look(number));
+    }
+
     /// The queue that is to be looked at next for messages that are too old.
     fn next_look(&self, now: Timestamp) -> Option<QueueNumber> {
         if self.looks.is_full() {
             return None;
         }
-        let mut due = self.state.expiries().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
+        let mut due = self.state.looks().take_while(|(at, _)| *at <= now).map(|(_, number)| number);
         due.find(|number| self.is_look_due(*number, now))
     }
 
@@ -65,7 +87,9 @@ impl Shard {
     /// The frame that ends the next leases.
     fn next_end(&self, now: Timestamp) -> Option<FrameBuffer> {
         let mut due = self.state.deadlines().take_while(|(at, _)| *at <= now);
-        let next = due.find(|(at, number)| self.state.expiry(*number).is_none_or(|expiry| *at < expiry))?;
+        let next = due.find(|(at, number)| {
+            !self.drain.holds(*number) && self.state.expiry(*number).is_none_or(|expiry| *at < expiry)
+        })?;
         end_leases(&self.state, next, now)
     }
 
@@ -79,13 +103,13 @@ impl Shard {
     pub(super) fn look_again(
         &mut self,
         number: QueueNumber,
-        loaded: &Loaded,
+        loaded: Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
         let exhausted = self.state.exhausted.contains(&number);
         let expiry = self.state.expiry(number).filter(|at| *at <= now && !exhausted);
         if expiry.is_some_and(|at| self.state.deadline(number).is_none_or(|deadline| at <= deadline)) {
-            self.look(number, loaded, now)?;
+            self.look(number, Some(loaded), now)?;
         } else {
             self.looks.end(number);
         }
@@ -93,18 +117,24 @@ impl Shard {
         self.resume_after(number, now)
     }
 
-    /// Looks how old the oldest messages of a queue are, and lets go those that are too old.
+    /// Looks how old the oldest messages of a queue are, and lets go those that are too old; `fresh` are frames that
+    /// were read for it.
     fn look(
         &mut self,
         number: QueueNumber,
-        loaded: &Loaded,
+        fresh: Option<Loaded>,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
         let horizon = self.state.deadline(number).map_or(now, |deadline| deadline.min(now));
-        match aging::look(&self.state, number, loaded, horizon, now) {
+        let is_fresh = fresh.is_some();
+        fresh.into_iter().for_each(|frames| self.looks.kept.add(number, frames));
+        match aging::look(&self.state, number, (self.looks.kept.of(number), is_fresh), horizon, now) {
             Ok(frame) => {
                 self.looks.end(number);
-                self.commit(frame).map(|_| ())
+                self.commit(frame)?;
+                let floor = self.state.queues.get(&number).map_or(u64::MAX, |queue| queue.gone.floor());
+                self.looks.kept.trim(number, floor);
+                Ok(())
             }
             Err(Undecided::Needs(fetch)) if self.looks.begin(number, &fetch) => {
                 self.fetches.push(fetch);
@@ -134,6 +164,9 @@ impl Shard {
                     self.commit(frame)?;
                     self.drain.spend(burial.bytes);
                     loaded = Loaded::new();
+                    if self.drain.has_passed(&self.state) {
+                        self.drain.rest();
+                    }
                 }
                 Err(Undecided::Needs(fetch)) if burial.wish.goes_on(fetch.extent()) => {
                     self.fetches.push(fetch);

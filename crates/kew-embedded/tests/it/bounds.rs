@@ -207,3 +207,45 @@ fn a_redrive_keeps_no_frames_that_it_is_done_with_while_an_older_message_is_leas
     assert_eq!(wait(store.backlog(source)).unwrap().count, 1);
     assert!(most < 3 << 20, "{most} bytes of 8,000,000");
 }
+
+/// A push under a key; whether it was carried out before.
+fn push_once(store: &Embedded, place: Place, key: u8) -> bool {
+    let mut batch = one(0);
+    batch.idempotency = Some(Idempotency { key: [key; 16], content: [1; 16] });
+    wait(store.push(place, batch)).unwrap().repeated
+}
+
+#[test]
+fn keys_of_all_queues_are_bounded_and_the_busiest_forgets_first() {
+    // Given a store that remembers ten keys, and two queues
+    let disk = SimDisk::new(1);
+    let clock = Arc::new(ManualClock::default());
+    let options = Options { idempotency_keys: 10, reserve_bytes: Some(0), ..Options::default() };
+    let store = open(&disk, &options, &clock, 3).unwrap();
+    wait(store.create_account(Some(ACCOUNT), "test".to_owned())).unwrap();
+    let [quiet, busy] = ["quiet", "busy"].map(|name| queue(&store, name));
+
+    // When one is used under three keys, and the other under a dozen after them
+    (0..3).for_each(|key| assert!(!push_once(&store, quiet, key)));
+    (0..12).for_each(|key| assert!(!push_once(&store, busy, key)));
+
+    // Then all keys of the one are known and the newest of the other, before and after a kill and a close
+    let assert_known = |store: &Embedded| {
+        assert_eq!(store.inspect().held_in_memory().1, 10);
+        assert!((0..3).all(|key| push_once(store, quiet, key)));
+        assert!((5..12).all(|key| push_once(store, busy, key)));
+    };
+    assert_known(&store);
+    drop(store);
+    let store = open(&disk, &options, &clock, 4).unwrap();
+    assert_known(&store);
+    wait(store.close()).unwrap();
+    drop(store);
+    let store = open(&disk, &options, &clock, 5).unwrap();
+    assert_known(&store);
+    assert!(!push_once(&store, busy, 4), "a forgotten key is as one that never was");
+
+    // And a queue that goes takes its keys along
+    wait(store.delete_queue(busy)).unwrap();
+    assert_eq!(store.inspect().held_in_memory().1, 3);
+}

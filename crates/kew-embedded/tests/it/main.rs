@@ -1,14 +1,17 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
+mod aging;
 mod bounds;
 mod cleaning;
 mod crash;
 mod drain;
 mod equivalence;
 mod failure;
+mod fences;
 mod fixture;
 mod groups;
 mod looks;
+mod redrive;
 mod regressions;
 mod subject;
 mod suite;
