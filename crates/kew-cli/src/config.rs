@@ -56,6 +56,10 @@ pub(crate) struct Configuration {
     pub(crate) auth_failures_per_minute_max: u32,
     /// The most requests that a token may make in a second.
     pub(crate) token_requests_per_second_max: u32,
+    /// How many queues have series of their own in `/metrics`.
+    pub(crate) metrics_queues_max: usize,
+    /// How long to serve on after the signal to stop, in seconds.
+    pub(crate) drain_wait_seconds: u64,
     /// Where the audit log is kept.
     pub(crate) audit_log: AuditLog,
     /// Which JSON bodies are taken.
@@ -156,6 +160,8 @@ impl Written {
             waiters_max: values.parse("waiters_max")?,
             auth_failures_per_minute_max: values.parse("auth_failures_per_minute_max")?,
             token_requests_per_second_max: values.parse("token_requests_per_second_max")?,
+            metrics_queues_max: values.parse("metrics_queues_max")?,
+            drain_wait_seconds: values.parse("drain_wait_seconds")?,
             audit_log: AuditLog::of(values.text("audit_log")),
             json_bodies: json_bodies(values.text("json_bodies")),
             pull_json_encoding: pull_json_encoding(values.text("pull_json_encoding")),
@@ -212,6 +218,7 @@ mod tests {
         assert_eq!(configuration.trusted_proxies, settings.trusted_proxies);
         assert_eq!(configuration.auth_failures_per_minute_max, settings.auth_failures_per_minute_max);
         assert_eq!(configuration.token_requests_per_second_max, settings.token_requests_per_second_max);
+        assert_eq!(configuration.metrics_queues_max, settings.metrics_queues_max);
         assert!(configuration.tls.is_none() && settings.tls.is_none());
         assert_eq!(configuration.waiters_max, settings.waiters_max);
         assert_eq!(configuration.json_bodies, settings.json_bodies);

@@ -10,6 +10,7 @@
 mod notice;
 mod queue_option;
 
+use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 use crate::config::{self, LogFormat};
+use crate::process::Process;
 use crate::serving::{self, Service};
 use crate::store::{Keeper, Store};
 use crate::{logging, output, private_file};
@@ -118,6 +120,7 @@ impl Dev {
             json_bodies: self.json_bodies,
             pull_json_encoding: self.pull_json_encoding,
             log_requests: self.log_requests,
+            figures: Some(Arc::new(Process::start())),
             ..Settings::default()
         };
         let address = listener.local_addr().context("the listener has no address")?;
@@ -125,7 +128,17 @@ impl Dev {
         // Before the first answer, so that whoever has seen one finds the settings of this run.
         private_file::replace(&environment, &notice.environment())?;
         let announce = move |_| output::print(&notice.text(&environment));
-        Service { listener, settings, tls: None, reload: None, store, tells_stop: true }.run(announce).await
+        Service {
+            listener,
+            settings,
+            tls: None,
+            reload: None,
+            store,
+            drain_wait: Duration::ZERO,
+            tells_stop: true,
+        }
+        .run(announce)
+        .await
     }
 
     /// The queue of the round trip: the first named, else the oldest.

@@ -5,6 +5,7 @@
 //! later start does so again when nobody could administer the server otherwise: its admin tokens were all revoked, or
 //! have expired.
 
+use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use kew_wire::access::Credential;
 
 use crate::audit::AuditFile;
 use crate::config::{Configuration, Flags, LogFormat, Written};
+use crate::process::Process;
 use crate::reload::Reload;
 use crate::serving::{self, Service};
 use crate::store::{Keeper, Store};
@@ -84,6 +86,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         waiters_max: configuration.waiters_max,
         auth_failures_per_minute_max: configuration.auth_failures_per_minute_max,
         token_requests_per_second_max: configuration.token_requests_per_second_max,
+        metrics_queues_max: configuration.metrics_queues_max,
+        figures: Some(Arc::new(Process::start())),
         audit: audit.clone().map(|audit| audit as Arc<dyn kew_server::Audit>),
         json_bodies: configuration.json_bodies,
         pull_json_encoding: configuration.pull_json_encoding,
@@ -94,7 +98,9 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let tells_stop = configuration.log_format == LogFormat::Text;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let reload = Some(Reload { tls, audit });
-    let service = Service { listener, settings, tls: configuration.tls, reload, store, tells_stop };
+    let drain_wait = Duration::from_secs(configuration.drain_wait_seconds);
+    let service =
+        Service { listener, settings, tls: configuration.tls, reload, store, drain_wait, tells_stop };
     service.run(move |address| announce(&start, &folder, scheme, address)).await
 }
 

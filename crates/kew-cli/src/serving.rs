@@ -8,6 +8,7 @@
 //!
 //! * The port is taken first: one that is not to be had leaves the disk as it was.
 //! * Nothing is announced before the server has answered a request.
+//! * From the signal on `/readyz` says no; draining begins after a wait, if one is set.
 //! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once.
 //! * SIGHUP, where it has a meaning, interrupts nothing (`reload`).
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
@@ -27,11 +28,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
-use crate::output;
 use crate::reload::Reload;
 use crate::store::Store;
 use crate::tls::TlsFiles;
+use crate::{output, supervisor};
 
 /// How long the server may take to answer its first request.
 const READY_WAIT: Duration = Duration::from_secs(10);
@@ -62,6 +64,8 @@ pub(crate) struct Service {
     pub(crate) reload: Option<Reload>,
     /// What lies behind.
     pub(crate) store: Store,
+    /// How long to serve on, not ready, after a signal to stop.
+    pub(crate) drain_wait: Duration,
     /// Whether a person is told on standard error that a signal was heard, and that it is done.
     pub(crate) tells_stop: bool,
 }
@@ -77,10 +81,11 @@ impl Service {
         announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
-        let (tells_stop, tls) = (self.tells_stop, self.tls.clone());
+        let (tells_stop, drain_wait, tls) = (self.tells_stop, self.drain_wait, self.tls.clone());
         let address = self.listener.local_addr().context("the listener has no address")?;
         let (broker, server, listener, reload) = self.server();
         reload.map(Reload::on_hangup).transpose()?;
+        let readiness = server.readiness();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(server.run(listener, async move {
             // An error means that the sender is gone, which asks for the same.
@@ -88,6 +93,7 @@ impl Service {
         }));
         first_answer(address, tls.as_ref()).await?;
         announce(address)?;
+        supervisor::tell_ready();
         let failure = tokio::select! {
             ended = &mut running => {
                 ended.context("the server panicked")?;
@@ -98,18 +104,21 @@ impl Service {
                     output::tell("Stopping; waiting for requests in flight (once more to stop at once)");
                 }
                 tracing::info!(signal = name, "draining");
-                None
+                supervisor::tell_stopping();
+                readiness.leave();
+                tokio::select! {
+                    () = sleep_until(Instant::now() + drain_wait) => None,
+                    name = signals.next() => stop_at_once(name),
+                    cause = broker.failure() => Some(cause),
+                }
             }
             cause = broker.failure() => Some(cause),
         };
+        readiness.leave();
         drop(stop);
         tokio::select! {
             ended = running => ended.map(drop).context("the server panicked while draining")?,
-            name = signals.next() => {
-                // Whatever hangs must not hang this: nothing is dropped or joined any more.
-                output::print_error(&anyhow!("stopped at once by a second signal ({name})"));
-                std::process::exit(1);
-            }
+            name = signals.next() => stop_at_once(name),
         }
         match failure {
             Some(cause) if cause.starts_with("damaged") => {
@@ -131,6 +140,13 @@ impl Service {
         let server = Server::new(broker, store.clock, store.chance, store.keys, settings);
         (store.broker, server, listener, reload)
     }
+}
+
+/// Ends the process without waiting for anything.
+fn stop_at_once(signal: &str) -> ! {
+    // Whatever hangs must not hang this: nothing is dropped or joined any more.
+    output::print_error(&anyhow!("stopped at once by a second signal ({signal})"));
+    std::process::exit(1)
 }
 
 /// The two signals that ask a process to end.

@@ -36,6 +36,11 @@ impl Budget {
         taken.ok().map(|_| Room { budget: Arc::clone(self), bytes })
     }
 
+    /// How much of it is taken, in bytes.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
     /// Room for what must not be refused any more, beyond the limit if need be.
     pub(crate) fn take_anyway(self: &Arc<Self>, bytes: usize) -> Room {
         self.used_bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -17,6 +17,7 @@ use crate::command::{Input, Part, ReplyTo};
 use crate::desk::{Leaving, Work};
 use crate::keeper::Task;
 use crate::mailbox::Taken;
+use crate::meter::Stopwatch;
 use crate::options::Options;
 use crate::shard::Cleaned;
 use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
@@ -174,9 +175,11 @@ impl Driver {
         drop(desk);
         if let Some(group) = group {
             self.progress.unmarked = true;
+            let stopwatch = Stopwatch::start(&group);
             if let Err(error) = self.committer.commit(group) {
                 return Err((error.to_string(), leaving.into_reply_tos()));
             }
+            shared.meter.committed(&stopwatch);
         }
         if leaving.stepped.unfinished {
             shared.orders.wake();
@@ -208,6 +211,7 @@ impl Driver {
         let progress = &mut self.progress;
         let mut chores = Chores::default();
         let log_bytes = shard.journal.log_bytes_since_checkpoint();
+        self.shared.meter.note_log_bytes(log_bytes);
         if log_bytes.abs_diff(progress.poked_at) >= POKE_BYTES {
             progress.poked_at = log_bytes;
             chores.tasks.push(Task::Prepare);
@@ -251,6 +255,7 @@ impl Driver {
     fn checkpoint_kept(&mut self, outcome: Result<(), String>) {
         self.progress.checkpoint_running = false;
         self.progress.poked_at = 0;
+        self.shared.meter.checkpoint_ended(outcome.is_ok(), self.shared.clock.now());
         match outcome {
             Ok(()) => {
                 self.progress.may_free = true;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::thread::JoinHandle;
 
+use kew_model::figures::Figure;
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Clock, Consumer, ConsumerId, Error, Extend,
     Extended, NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch,
@@ -415,6 +416,10 @@ impl Broker for Embedded {
 
     fn housekeep(&self) -> Answer<'_, ()> {
         Box::pin(self.done(Verb::Housekeep))
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.shared.meter.figures(&self.archive, &self.shared.budget, self.clock.now())
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -242,9 +242,11 @@ impl Housekeeper {
         for task in tasks {
             let told = match task {
                 Task::Prepare => continue,
-                Task::Checkpoint(cut, payload) => Message::CheckpointKept(
-                    checkpoints.write(&cut, &payload).map_err(|error| error.to_string()),
-                ),
+                Task::Checkpoint(cut, payload) => {
+                    shared.meter.note_checkpoint_bytes(payload.len());
+                    let written = checkpoints.write(&cut, &payload);
+                    Message::CheckpointKept(written.map_err(|error| error.to_string()))
+                }
                 Task::Index(segment, index) => {
                     let kept = match archive.keep_index(segment, &index) {
                         // It was freed meanwhile, and its index with it.

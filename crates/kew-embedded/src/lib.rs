@@ -32,6 +32,7 @@ mod inspect;
 mod keeper;
 mod looks;
 mod mailbox;
+mod meter;
 mod open;
 mod options;
 mod pins;

@@ -16,6 +16,7 @@ use crate::driver::{Driver, Progress};
 use crate::embedded::{Embedded, Engine, Threads};
 use crate::keeper::{Fetcher, Housekeeper, Keeper};
 use crate::mailbox::Mailbox;
+use crate::meter::Meter;
 use crate::options::Options;
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -129,6 +130,7 @@ fn assemble(
         budget: Budget::new(options.inbox_bytes),
         catalog,
         signals: Signals::default(),
+        meter: Meter::new(clock.now(), &options),
         keeper: Arc::clone(&keeper),
         clock: clock.clone(),
         failure: watch::Sender::new(None),

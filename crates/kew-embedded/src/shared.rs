@@ -21,6 +21,7 @@ use crate::desk::{Desk, Leaving};
 use crate::driver::Message;
 use crate::keeper::Keeper;
 use crate::mailbox::Mailbox;
+use crate::meter::Meter;
 use crate::signals::Signals;
 
 /// Whom to tell that the store is closed.
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     /// The catalog as far as it is durable.
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) signals: Signals,
+    pub(crate) meter: Meter,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: StoreClock,
     /// Why the store has failed, once it has.

@@ -32,6 +32,12 @@ impl Group {
         self.last_lsn
     }
 
+    /// How many frames it has, those of the log itself included.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.parts.iter().map(|part| part.frames.len()).sum()
+    }
+
     /// What the group writes, in bytes, headers and padding included.
     #[must_use]
     pub const fn bytes(&self) -> u64 {

@@ -29,6 +29,7 @@ mod recovery;
 mod scan;
 mod segment;
 mod shared;
+mod standing;
 mod store_file;
 
 pub use checkpoint::{CheckpointWriter, Cut};
@@ -46,3 +47,4 @@ pub use position::{Lsn, Position, SegmentId, SegmentInfo};
 pub use preparer::{Preparer, Step};
 pub use reader::Reader;
 pub use recovery::{Opened, RecoveryReport, Replay, open};
+pub use standing::Standing;

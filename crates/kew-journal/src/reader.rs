@@ -34,6 +34,10 @@ impl Reader {
         Self { shared }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The payload of the frame that begins at `position`. Only what was committed can be read.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ use crate::access::{Account, NewToken, Token};
 use crate::backlog::Backlog;
 use crate::consumer::{Consumer, NewConsumer};
 use crate::error::Error;
+use crate::figures::Figure;
 use crate::id::{AccountId, ConsumerId, QueueId, SubscriptionId, TokenId};
 use crate::lease::Sequence;
 use crate::peek::{Peek, Peeked};
@@ -189,6 +190,12 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Does now what is due (leases that expired, dead letters, retention periods) without waiting for a verb or the broker's own timer.
     fn housekeep(&self) -> Answer<'_, ()>;
+
+    /// What the engine tells of itself: how long it takes, how full it is. May wait for a disk, so it is not asked where
+    /// others would wait, too. An engine that has nothing to tell need not.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 
     /// Finishes what has been decided and makes it durable; whatever still waits for the disk, and what comes after, is
     /// refused with [`Error::Closing`] and has not happened.

@@ -31,6 +31,7 @@ mod chance;
 mod clock;
 mod consumer;
 mod error;
+pub mod figures;
 mod id;
 mod lease;
 mod limits;

@@ -81,6 +81,10 @@ impl Caller {
                 let allows = |scope| token.scopes.allows(scope);
                 (allows(Scope::Consume) && allows(Scope::Push), Right::MOVING_NAME)
             }
+            Right::Watching => {
+                let is_over_all = token.queues == QueuePattern::All;
+                (token.scopes.allows(Scope::Read) && is_over_all, Right::WATCHING_NAME)
+            }
             Right::Server => {
                 let is_over_all = token.queues == QueuePattern::All;
                 (token.scopes.allows(Scope::Admin) && is_over_all, "admin over all queues")

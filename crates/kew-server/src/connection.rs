@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::guest::Guest;
 use crate::house::House;
+use crate::meters::Arrival;
 use crate::reply;
 use crate::tls::Tls;
 
@@ -40,6 +41,8 @@ pub(crate) use watch::{Phase, Watch};
 pub(crate) enum Stage {
     /// It serves.
     Serving,
+    /// It serves, and tells whoever asks that it is about to stop.
+    Leaving,
     /// It answers what is in hand and takes no more.
     Draining,
     /// It waits for nothing any more.
@@ -49,7 +52,7 @@ pub(crate) enum Stage {
 impl Stage {
     /// Whether requests that begin now are served.
     pub(crate) fn takes_requests(self) -> bool {
-        self == Self::Serving
+        matches!(self, Self::Serving | Self::Leaving)
     }
 }
 
@@ -112,8 +115,14 @@ async fn serve_encrypted<S>(
     };
     match shaken {
         Ok(Ok(stream)) => converse(stream, guest, house, stage).await,
-        Ok(Err(error)) => tracing::debug!(%error, address = %guest, "a TLS handshake failed"),
-        Err(_) => tracing::debug!(address = %guest, "a TLS handshake took too long"),
+        Ok(Err(error)) => {
+            house.meters.arrived(Arrival::Unencrypted);
+            tracing::debug!(%error, address = %guest, "a TLS handshake failed");
+        }
+        Err(_) => {
+            house.meters.arrived(Arrival::Unencrypted);
+            tracing::debug!(address = %guest, "a TLS handshake took too long");
+        }
     }
 }
 
@@ -123,7 +132,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let watch = Arc::new(Watch::new());
-    let mut stream = Stream::new(stream, watch.clone(), house.head_room.clone());
+    let mut stream = Stream::new(stream, guest, house.clone(), watch.clone());
     let timer = Box::pin(sleep_until(Instant::now() + house.settings().header_timeout));
     let mut line = Line { guest, house, watch, stage, timer };
     loop {
@@ -214,7 +223,7 @@ impl Line {
                     }
                 }
                 told = self.stage.changed() => match told.map(|()| *self.stage.borrow_and_update()) {
-                    Ok(Stage::Serving) => {}
+                    Ok(Stage::Serving | Stage::Leaving) => {}
                     Ok(Stage::Draining) => Pin::new(&mut connection).graceful_shutdown(),
                     Ok(Stage::Ending) | Err(_) => return None,
                 }
@@ -226,7 +235,7 @@ impl Line {
 
     /// Tells a client that there is no room for its head, and hangs up.
     async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: Stream<S>) {
-        stream.refuse(reply::to_crowded());
+        stream.refuse(self.house.answer_no_request(&reply::crowded(), self.guest));
         loop {
             tokio::select! {
                 biased;

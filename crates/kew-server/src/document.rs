@@ -13,6 +13,8 @@ impl Operation {
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Health => "kew-health",
+            Self::Ready => "kew-ready",
+            Self::Expose => "kew-metrics",
             Self::Describe => "kew-openapi",
             Self::ListQueues => "queues-list",
             Self::CreateQueue => "queues-create",

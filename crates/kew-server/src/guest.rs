@@ -5,6 +5,7 @@
 //! header `x-forwarded-for`, which is believed from nobody else.
 
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +76,10 @@ impl fmt::Display for Guest {
 /// How many connections each address has. It holds an address as long as it has a connection, so it is never larger than
 /// the bound on all connections.
 #[derive(Debug, Default)]
-pub(crate) struct Guests(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct Guests {
+    counts: Mutex<HashMap<IpAddr, usize>>,
+    open: AtomicUsize,
+}
 
 /// The place of one connection in the count of its address.
 pub(crate) struct Seat {
@@ -94,16 +98,23 @@ impl Guests {
             }
             *count += 1;
         }
+        self.open.fetch_add(1, Relaxed);
         Some(Seat { guests: Arc::clone(self), counted })
     }
 
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
     fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.guests.open.fetch_sub(1, Relaxed);
         let Some(address) = self.counted else { return };
         let mut counts = self.guests.counts();
         if let Some(count) = counts.get_mut(&address) {

@@ -14,18 +14,19 @@ use hyper::{Request, body::Body as _, body::Incoming};
 use kew_model::{Broker, Chance, Clock};
 use kew_wire::lease_id::KeyRing;
 use kew_wire::{Fault, Kind};
-use tokio::sync::{Semaphore, watch as channel};
+use tokio::sync::{Mutex, Semaphore, watch as channel};
 
 use crate::body::{BODY_BYTES_MAX, RequestBody};
 use crate::connection::{HeadRoom, Phase, Stage, Watch};
 use crate::door::{Door, Knock};
-use crate::guest::Guest;
+use crate::guest::{Guest, Guests};
+use crate::meters::Meters;
 use crate::operations::{self, Call, Success};
 use crate::reply::{self, Answer};
 use crate::request_id::RequestIds;
 use crate::routes::{self, Right};
 use crate::settings::Settings;
-use crate::told::Told;
+use crate::told::{self, Told};
 use crate::waiting::Waiting;
 
 /// Everything that requests share.
@@ -39,11 +40,16 @@ pub(crate) struct House {
     pub(crate) waiting: Waiting,
     /// For the large unfinished heads of all connections.
     pub(crate) head_room: Arc<HeadRoom>,
+    pub(crate) guests: Arc<Guests>,
+    pub(crate) meters: Meters,
+    /// One scrape at a time has the turn.
+    pub(crate) scrapes: Mutex<()>,
     settings: Settings,
     door: Door,
     request_ids: RequestIds,
     /// A permit for each byte of a body in hand.
     body_room: Semaphore,
+    body_room_bytes: usize,
 }
 
 impl House {
@@ -61,6 +67,7 @@ impl House {
         let body_room = Semaphore::new(room);
         let head_room = Arc::new(HeadRoom::new(settings.heads_in_flight_bytes));
         let door = Door::new(&settings);
+        let (guests, meters, scrapes) = (Arc::default(), Meters::new(), Mutex::new(()));
         Self {
             broker,
             chance,
@@ -69,15 +76,37 @@ impl House {
             stage,
             waiting,
             head_room,
+            guests,
+            meters,
+            scrapes,
             settings,
             door,
             request_ids,
             body_room,
+            body_room_bytes: room,
         }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether requests are taken, and will be for a while.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.stage.borrow() == Stage::Serving
+    }
+
+    /// How much room bodies take of what there is for them, in bytes.
+    pub(crate) fn bodies_in_hand_bytes(&self) -> usize {
+        self.body_room_bytes - self.body_room.available_permits()
+    }
+
+    /// The whole answer to what never became a request.
+    pub(crate) fn answer_no_request(&self, fault: &Fault, guest: Guest) -> Vec<u8> {
+        let id = self.request_ids.draw();
+        self.meters.answered(None, Some(fault), None);
+        told::no_request(id, guest, fault, &self.settings);
+        reply::to_no_request(fault, Some(id))
     }
 
     /// Answers one request, whatever happens.
@@ -102,6 +131,9 @@ impl House {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         (told.bytes_in, told.bytes_out) = (body.bytes(), answer.body().size_hint().lower());
+        let operation = told.matched.map(|matched| matched.route.operation);
+        let took = (!watch.take_has_waited()).then(|| told.started.elapsed());
+        self.meters.answered(operation, fault.as_ref(), took);
         told.tell(&head, fault.as_ref(), &self.settings, self.clock.as_ref());
         watch.enter(Phase::Writing);
         answer
@@ -124,7 +156,7 @@ impl House {
         told.matched = Some(matched);
         let route = matched.route;
         if route.right == Right::Nothing {
-            return Ok(operations::constant(route.operation).into());
+            return operations::constant(route.operation, self);
         }
         let clock = self.clock.as_ref();
         let caller = self.door.open(knock, &self.settings, self.broker.as_ref(), clock)?;

@@ -11,9 +11,9 @@
 //!    (`caller`);
 //! 5. the body, bounded in size, time and number (`body`);
 //! 6. the operation: wire to model, the broker, model to wire (`operations`); some pulls wait in line (`waiting`);
-//! 7. the answer, made in one place for successes and failures (`reply`), and who is told of it: log and audit (`told`).
+//! 7. the answer, made in one place for successes and failures (`reply`), and who is told of it: log, audit and counts (`told`).
 //!
-//! Invariants: no byte leaves outside the envelope (404, 405, 408, 413, 431, panics and deadlines included); nothing is
+//! Invariants: no byte leaves outside the envelope but `/metrics` and the OpenAPI document (404, 405, 408, 413, 431, panics and deadlines included); nothing is
 //! read or kept without a bound; no secret and no body is logged. It knows no concrete broker, no file and no
 //! JSON: [`kew_wire`] speaks for it.
 
@@ -24,9 +24,11 @@ mod connection;
 mod credentials;
 mod document;
 mod door;
+mod exposition;
 mod guest;
 mod house;
 mod listen;
+mod meters;
 mod operations;
 mod query;
 mod rate;
@@ -42,6 +44,6 @@ mod waiting;
 pub use audit::{Audit, AuditEntry};
 pub use listen::Listener;
 pub use routes::{Naming, Object, RouteSummary, routes};
-pub use server::Server;
-pub use settings::{Access, DEVELOPMENT_TOKEN, Settings};
+pub use server::{Readiness, Server};
+pub use settings::{Access, DEVELOPMENT_TOKEN, FigureSource, Settings};
 pub use tls::{Tls, TlsError};

@@ -5,6 +5,7 @@ mod consumers;
 mod identity;
 mod long_poll;
 mod messages;
+mod metrics;
 mod queues;
 mod redrive;
 mod subscriptions;
@@ -20,6 +21,7 @@ use tokio::sync::SemaphorePermit;
 use crate::caller::Caller;
 use crate::connection::Watch;
 use crate::document::DOCUMENT;
+use crate::exposition;
 use crate::house::House;
 use crate::routes::{Matched, Operation, Right};
 
@@ -43,11 +45,13 @@ pub(crate) struct Success {
     pub(crate) body: Vec<u8>,
     /// Whether an earlier request with the same idempotency key did what this one asks.
     pub(crate) is_repeated: bool,
+    /// What the body is, when it is no JSON.
+    pub(crate) content_type: Option<&'static str>,
 }
 
 impl From<Vec<u8>> for Success {
     fn from(body: Vec<u8>) -> Self {
-        Self { body, is_repeated: false }
+        Self { body, is_repeated: false, content_type: None }
     }
 }
 
@@ -137,19 +141,25 @@ impl Call<'_> {
     }
 }
 
-/// What is the same for everybody: the OpenAPI document, and otherwise that the server answers.
-pub(crate) fn constant(operation: Operation) -> Vec<u8> {
-    match operation {
+/// What is the same for everybody, known or not: the OpenAPI document, and else that the server answers, or takes requests.
+pub(crate) fn constant(operation: Operation, house: &House) -> Result<Success, Fault> {
+    let status = |status: &[u8]| envelope::success(32, |out| out.extend_from_slice(status));
+    Ok(Success::from(match operation {
         Operation::Describe => DOCUMENT.to_vec(),
-        _ => envelope::success(16, |out| out.extend_from_slice(br#"{"status":"ok"}"#)),
-    }
+        Operation::Ready if !house.is_ready() => return Err(Fault::new(Kind::NotReady)),
+        Operation::Ready => status(br#"{"status":"ready"}"#),
+        _ => status(br#"{"status":"ok"}"#),
+    }))
 }
 
 /// Reads what the path names. A queue that the caller may not know of is as missing as one that never was.
 pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
     let operation = call.operation();
     match operation {
-        Operation::Health | Operation::Describe | Operation::ListAccounts | Operation::CreateAccount => {
+        Operation::Health | Operation::Ready | Operation::Expose | Operation::Describe => {
+            return Ok(Named::Server);
+        }
+        Operation::ListAccounts | Operation::CreateAccount => {
             return Ok(Named::Server);
         }
         _ if call.matched.route.right == Right::Known && call.matched.account.is_empty() => {
@@ -194,6 +204,10 @@ pub(crate) async fn carry_out(call: &mut Call<'_>, named: Named) -> Result<Succe
     match (call.operation(), named) {
         (Operation::Push, Named::Queue(place)) => messages::push(call, place).await,
         (Operation::PushBatch, Named::Queue(place)) => messages::push_batch(call, place).await,
+        (Operation::Expose, Named::Server) => {
+            let content_type = Some(exposition::CONTENT_TYPE);
+            metrics::expose(call).await.map(|body| Success { content_type, ..Success::from(body) })
+        }
         (_, named) => once(call, named).await.map(Success::from),
     }
 }
@@ -244,7 +258,6 @@ async fn once(call: &mut Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
         (Operation::ListTokens, Named::Account(account)) => Ok(admin::list_tokens(call, account)),
         (Operation::CreateToken, Named::Account(account)) => admin::create_token(call, account).await,
         (Operation::RevokeToken, Named::Account(account)) => admin::revoke_token(call, account).await,
-        (Operation::Health | Operation::Describe, _) => Ok(constant(call.operation())),
         (operation, named) => {
             // A row of the table and what its path names always go together.
             Err(Fault::new(Kind::InternalError).caused_by(format!("{operation:?} of {named:?}")))

@@ -24,6 +24,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) fn to_success(success: Success, id: RequestId) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(success.body)));
     add_headers(answer.headers_mut(), id);
+    if let Some(content_type) = success.content_type {
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
     if success.is_repeated {
         answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -62,42 +65,39 @@ fn add_headers(headers: &mut HeaderMap, id: RequestId) {
     headers.insert(REQUEST_ID, id.header());
 }
 
-/// The whole answer to bytes that are no request, by the digits of the status that hyper has for them.
-pub(crate) fn to_malformed(status: &[u8]) -> Vec<u8> {
-    to_no_request(&Fault::new(match status {
+/// Why bytes are no request, by the digits of the status that hyper has for them.
+pub(crate) fn malformed(status: &[u8]) -> Fault {
+    Fault::new(match status {
         b"431" | b"414" => Kind::HeadersTooLarge,
         _ => Kind::ConnectionMalformed,
-    }))
+    })
+}
+
+/// Why a request is not taken whose large head is not finished, while there is no room for more of these.
+pub(crate) fn crowded() -> Fault {
+    let why =
+        "too many requests with large headers are unfinished; send the headers in one piece, or try again";
+    Fault::new(Kind::Overloaded).detailed(why)
 }
 
 /// The whole answer to bytes that are no TLS, on a server that speaks nothing else: in plain HTTP, as the client most likely
 /// does.
 pub(crate) fn to_plaintext() -> Vec<u8> {
     let why = "this server speaks HTTPS on this port: use https:// in place of http://";
-    to_no_request(&Fault::new(Kind::ConnectionMalformed).detailed(why))
-}
-
-/// The whole answer to one whose large head is not finished, while there is no room for more of these.
-pub(crate) fn to_crowded() -> Vec<u8> {
-    let why =
-        "too many requests with large headers are unfinished; send the headers in one piece, or try again";
-    to_no_request(&Fault::new(Kind::Overloaded).detailed(why))
+    to_no_request(&Fault::new(Kind::ConnectionMalformed).detailed(why), None)
 }
 
 /// The whole answer to what never became a request; the connection ends with it.
-fn to_no_request(fault: &Fault) -> Vec<u8> {
+pub(crate) fn to_no_request(fault: &Fault, id: Option<RequestId>) -> Vec<u8> {
     let line = fault.line();
     let status = StatusCode::from_u16(line.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let again = match line.again {
-        Again::After(seconds) => format!(
-            "retry-after: {seconds}
-"
-        ),
-        Again::Unsaid | Again::Never => String::new(),
-    };
+    let mut more = id.map_or_else(String::new, |id| format!("x-request-id: {id}\r\n"));
+    if let Again::After(seconds) = line.again {
+        more += &format!("retry-after: {seconds}\r\n");
+    }
     let body = envelope::failure(fault);
     let mut answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{again}connection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{more}connection: close\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -15,6 +15,8 @@ pub use names::{Naming, Object};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
     Health,
+    Ready,
+    Expose,
     Describe,
     ListQueues,
     CreateQueue,
@@ -68,6 +70,8 @@ pub(crate) enum Right {
     InAccount(Scope),
     /// The scopes consume and push, both, in the account of the path.
     Moving,
+    /// To watch the server: the scope read, over all queues.
+    Watching,
     /// To manage the server: the scope admin, over all queues.
     Server,
 }
@@ -75,6 +79,8 @@ pub(crate) enum Right {
 impl Right {
     /// What [`Right::Moving`] needs, in words.
     pub(crate) const MOVING_NAME: &str = "consume and push";
+    /// What [`Right::Watching`] needs, in words.
+    pub(crate) const WATCHING_NAME: &str = "read over all queues";
 }
 
 /// One row.
@@ -116,6 +122,8 @@ const ACCOUNT_TOKEN: &[&str] = &["client", "v4", "accounts", ACCOUNT, "tokens", 
 const USER: &[&str] = &["client", "v4", "user"];
 const MEMBERSHIPS: &[&str] = &["client", "v4", "memberships"];
 const HEALTH: &[&str] = &["healthz"];
+const READY: &[&str] = &["readyz"];
+const EXPOSITION: &[&str] = &["metrics"];
 const DOCUMENT: &[&str] = &["kew", "v1", "openapi.json"];
 const USER_TOKEN: &[&str] = &["client", "v4", "user", "tokens", "verify"];
 const MESSAGES: &[&str] = &["client", "v4", "accounts", ACCOUNT, "queues", QUEUE, "messages"];
@@ -176,6 +184,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::GET,    OWN_ACCOUNTS,     Right::Known,   Operation::ListOwnAccounts),
     route(&Method::GET,    OWN_ACCOUNT,      Right::Known,   Operation::GetOwnAccount),
     route(&Method::GET,    HEALTH,           Right::Nothing, Operation::Health),
+    route(&Method::GET,    READY,            Right::Nothing, Operation::Ready),
+    route(&Method::GET,    EXPOSITION,       Right::Watching, Operation::Expose),
     route(&Method::GET,    DOCUMENT,         Right::Nothing, Operation::Describe),
     route(&Method::POST,   REDRIVE,          Right::Moving,  Operation::Redrive),
     route(&Method::GET,    ACCOUNTS,         Right::Server,  Operation::ListAccounts),
@@ -273,7 +283,7 @@ pub struct RouteSummary {
     pub path: String,
     /// Its operation's id in `docs/openapi.json`.
     pub id: &'static str,
-    /// The scope that it needs: a scope's name; `consume and push` for both; `server` for the scope admin over all queues; `any` for a credential
+    /// The scope that it needs: a scope's name; `consume and push` for both; `read over all queues`; `server` for the scope admin over all queues; `any` for a credential
     /// of any kind; `none`.
     pub right: &'static str,
     /// The objects that a request names, apart from its account.
@@ -291,6 +301,7 @@ pub fn routes() -> Vec<RouteSummary> {
             Right::Known => "any",
             Right::InAccount(scope) => scope.name(),
             Right::Moving => Right::MOVING_NAME,
+            Right::Watching => Right::WATCHING_NAME,
             Right::Server => "server",
         },
         names: route.operation.names(),

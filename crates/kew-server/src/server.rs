@@ -10,14 +10,38 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{self, Stage};
-use crate::guest::{Guest, Guests};
+use crate::guest::Guest;
 use crate::house::House;
 use crate::listen::Listener;
+use crate::meters::Arrival;
 use crate::settings::Settings;
 
 /// The HTTP house, ready to serve.
 pub struct Server {
     house: Arc<House>,
+}
+
+/// Tells a server that runs what `/readyz` is to say.
+#[derive(Clone)]
+pub struct Readiness(Arc<House>);
+
+impl Readiness {
+    /// Whether `/readyz` says that the server takes requests.
+    pub fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    /// From now on the server says that it is not ready, and serves on: whoever spreads requests has time to send them
+    /// elsewhere before it drains.
+    pub fn leave(&self) {
+        self.0.stage.send_if_modified(|stage| {
+            let is_serving = *stage == Stage::Serving;
+            if is_serving {
+                *stage = Stage::Leaving;
+            }
+            is_serving
+        });
+    }
 }
 
 impl Server {
@@ -33,6 +57,11 @@ impl Server {
         Self { house: Arc::new(House::new(broker, clock, chance, keys, settings)) }
     }
 
+    /// A handle on what `/readyz` says.
+    pub fn readiness(&self) -> Readiness {
+        Readiness(self.house.clone())
+    }
+
     /// Serves until `shutdown` is over, then drains: accepts no more, answers what is in hand (pulls that wait, at once), closes idle connections,
     /// and returns when the last connection is closed, after [`Settings::request_timeout`] and
     /// [`Settings::write_timeout`] at the latest. The broker is left open. A listener that fails drains as well.
@@ -40,7 +69,6 @@ impl Server {
         let settings = self.house.settings();
         let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(connections_max));
-        let guests = Arc::new(Guests::default());
         let mut shutdown = pin!(shutdown);
         loop {
             let next = async {
@@ -61,10 +89,12 @@ impl Server {
             };
             let guest = Guest::new(address);
             let counted = guest.counted(&settings.trusted_proxies);
-            let Some(seat) = guests.seat(counted, settings.connections_per_address_max) else {
+            let Some(seat) = self.house.guests.seat(counted, settings.connections_per_address_max) else {
+                self.house.meters.arrived(Arrival::Refused);
                 tracing::debug!(address = %guest, "a connection was refused: its address has as many as it may");
                 continue;
             };
+            self.house.meters.arrived(Arrival::Accepted);
             let (house, told) = (self.house.clone(), self.house.stage.subscribe());
             tokio::spawn(async move {
                 connection::serve(stream, guest, house, told).await;

@@ -1,10 +1,12 @@
 //! What the house can be told, with defaults (store-study §7.3).
 
+use core::fmt;
 use core::time::Duration;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use kew_model::AccountId;
+use kew_model::figures::Figure;
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 use crate::audit::Audit;
@@ -27,6 +29,12 @@ pub enum Access {
         /// The account.
         account: AccountId,
     },
+}
+
+/// Something that has figures to show, for example the process.
+pub trait FigureSource: fmt::Debug + Send + Sync + 'static {
+    /// Reads them. May wait for a disk.
+    fn figures(&self) -> Vec<Figure>;
 }
 
 /// The house's settings. Each duration is a bound, not a promise.
@@ -70,6 +78,10 @@ pub struct Settings {
     pub token_requests_per_second_max: u32,
     /// Keeps who administered what. Default nobody.
     pub audit: Option<Arc<dyn Audit>>,
+    /// How many queues have series of their own in `/metrics`; the others are in the totals. Default 1,000.
+    pub metrics_queues_max: usize,
+    /// Figures that `/metrics` shows beside those of the house and the broker. Default none.
+    pub figures: Option<Arc<dyn FigureSource>>,
     /// How JSON bodies are shown to pullers. Default base64.
     pub pull_json_encoding: BodyEncoding,
     /// Which JSON bodies are taken. Default any.
@@ -98,6 +110,8 @@ impl Default for Settings {
             auth_failures_per_minute_max: 10,
             token_requests_per_second_max: 0,
             audit: None,
+            metrics_queues_max: 1_000,
+            figures: None,
             pull_json_encoding: BodyEncoding::default(),
             json_bodies: JsonBodies::default(),
             log_requests: false,

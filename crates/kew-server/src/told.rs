@@ -18,7 +18,9 @@ use crate::settings::Settings;
 pub(crate) struct Told<'a> {
     id: RequestId,
     asker: Guest,
-    started: Option<Instant>,
+    is_logged: bool,
+    /// When its head was there.
+    pub(crate) started: Instant,
     /// The row of the table that it fits.
     pub(crate) matched: Option<Matched<'a>>,
     /// The token of who asks.
@@ -31,8 +33,18 @@ pub(crate) struct Told<'a> {
 
 impl Told<'_> {
     pub(crate) fn new(id: RequestId, asker: Guest, settings: &Settings) -> Self {
-        let started = settings.log_requests.then(Instant::now);
-        Self { id, asker, started, matched: None, token: None, made: None, bytes_in: 0, bytes_out: 0 }
+        let (is_logged, started) = (settings.log_requests, Instant::now());
+        Self {
+            id,
+            asker,
+            is_logged,
+            started,
+            matched: None,
+            token: None,
+            made: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
     }
 
     /// Tells everybody who is to know.
@@ -68,12 +80,20 @@ impl Told<'_> {
             let cause = fault.cause().unwrap_or("");
             tracing::error!(request = %id, %address, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
         }
-        if let Some(started) = self.started {
-            let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if self.is_logged {
+            let microseconds = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let (bytes_in, bytes_out) = (self.bytes_in, self.bytes_out);
             let token = self.token.map_or_else(|| "-".to_owned(), |token| token.to_string());
             tracing::info!(request = %id, %address, token, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
         }
+    }
+}
+
+/// Writes the log of what never became a request.
+pub(crate) fn no_request(id: RequestId, address: Guest, fault: &Fault, settings: &Settings) {
+    if settings.log_requests {
+        let (status, code) = result(Some(fault));
+        tracing::info!(request = %id, %address, status, code, "no request");
     }
 }
 

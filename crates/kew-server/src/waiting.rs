@@ -18,6 +18,7 @@ type Line = Mutex<()>;
 
 /// All lines.
 pub(crate) struct Waiting {
+    waiters_max: usize,
     room: Semaphore,
     lines: Lock<HashMap<Place, Arc<Line>>>,
 }
@@ -32,8 +33,14 @@ pub(crate) struct Waiter<'a> {
 
 impl Waiting {
     pub(crate) fn new(waiters_max: usize) -> Self {
-        let room = Semaphore::new(waiters_max.min(Semaphore::MAX_PERMITS));
-        Self { room, lines: Lock::default() }
+        let waiters_max = waiters_max.min(Semaphore::MAX_PERMITS);
+        let room = Semaphore::new(waiters_max);
+        Self { waiters_max, room, lines: Lock::default() }
+    }
+
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.waiters_max - self.room.available_permits()
     }
 
     /// Lets one more wait for messages of a queue; nobody when there are as many waiters as allowed.

@@ -143,6 +143,7 @@ catalogue! {
     EventsUnknown          19022 400 Unsaid, "Unrecognized event types", Chosen "spec §8.4; text observed, spec §2.12";
     IdempotencyKeyInvalid  19023 400 Unsaid, "the header Idempotency-Key must be 1 to 255 visible ASCII characters, once", Chosen "design §8.24";
     TooManyFailures        19024 429 After(6), "too many wrong credentials came from this address", Chosen "store-study §7.3";
+    NotReady               19025 503 After(1), "the server takes no more requests", Chosen "Kew's own calls";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }

@@ -114,6 +114,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Requests that a token may make in a second before it is answered 429, 0-1000000; 0: any number",
     },
     Setting {
+        key: "metrics_queues_max",
+        kind: Kind::Count(0..=1_000_000),
+        default: "1000",
+        help: "Queues that have series of their own in /metrics, 0-1000000; all are in the totals",
+    },
+    Setting {
+        key: "drain_wait_seconds",
+        kind: Kind::Count(0..=3_600),
+        default: "0",
+        help: "How long to serve on after SIGTERM while /readyz says no, so that balancers can turn away, 0-3600",
+    },
+    Setting {
         key: "audit_log",
         kind: Kind::File,
         default: "",

@@ -14,6 +14,7 @@ mod extend;
 mod http;
 mod kew;
 mod messages;
+mod metrics;
 mod queues;
 mod redrive;
 mod refused;

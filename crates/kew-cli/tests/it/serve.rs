@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -69,6 +70,30 @@ fn the_first_start_makes_an_account_and_a_secret_file() {
     let url = format!("{}/client/v4/accounts/{account_id}/queues", kew.url);
     let listed = ask(&url, &[("authorization", &format!("Bearer {token}"))], None);
     assert_eq!(listed.result()[0]["queue_name"], "jobs");
+    kew.stop();
+}
+
+#[test]
+fn a_supervisor_is_told_when_it_serves_and_when_it_stops() {
+    let folder = folder();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let next = || {
+        let mut buffer = [0; 64];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let kew = Kew::start_with(folder.path(), &["serve"], |command| {
+        command.env("NOTIFY_SOCKET", &path);
+    });
+    assert_eq!(next(), "READY=1");
+    kew.stop();
+    assert_eq!(next(), "STOPPING=1");
+    // One that is not there keeps nobody from serving.
+    let gone = folder.path().join("gone");
+    let kew = Kew::start_with(folder.path(), &["serve"], |command| {
+        command.env("NOTIFY_SOCKET", gone);
+    });
     kew.stop();
 }
 

@@ -19,9 +19,11 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::ahead::{Ahead, HeadRoom};
+use crate::connection::ahead::Ahead;
 use crate::connection::head::{Heads, Passed};
 use crate::connection::watch::{Phase, Watch};
+use crate::guest::Guest;
+use crate::house::House;
 use crate::reply;
 
 pub(crate) use beginning::Beginning;
@@ -41,6 +43,8 @@ const NO_HEAD: &[u8] = b"\0\r\n\r\n";
 
 pub(crate) struct Stream<S> {
     inner: S,
+    guest: Guest,
+    house: Arc<House>,
     watch: Arc<Watch>,
     heads: Heads,
     ahead: Ahead,
@@ -56,12 +60,15 @@ pub(crate) struct Stream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) fn new(inner: S, watch: Arc<Watch>, room: Arc<HeadRoom>) -> Self {
+    pub(crate) fn new(inner: S, guest: Guest, house: Arc<House>, watch: Arc<Watch>) -> Self {
+        let ahead = Ahead::new(house.head_room.clone());
         Self {
             inner,
+            guest,
+            house,
             watch,
             heads: Heads::new(),
-            ahead: Ahead::new(room),
+            ahead,
             scout: Scout::new(),
             is_ended: false,
             spoilt: None,
@@ -138,7 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         if !matches!(self.watch.phase(), Phase::Idle | Phase::Headers) || !bytes.starts_with(b"HTTP/1.1 4") {
             return false;
         }
-        self.replacement = reply::to_malformed(&bytes[9..12.min(bytes.len())]);
+        let fault = reply::malformed(&bytes[9..12.min(bytes.len())]);
+        self.replacement = self.house.answer_no_request(&fault, self.guest);
         self.watch.leave_unread();
         true
     }

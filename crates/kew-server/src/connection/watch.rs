@@ -65,6 +65,7 @@ pub(crate) struct Watch {
     is_within: AtomicBool,
     /// How many requests were handed on to their end, less the answers.
     unanswered: AtomicI32,
+    has_waited: AtomicBool,
     unread: AtomicBool,
     known: AtomicBool,
 }
@@ -82,6 +83,7 @@ impl Watch {
             wait_ended: AtomicBool::new(false),
             is_within: AtomicBool::new(false),
             unanswered: AtomicI32::new(0),
+            has_waited: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             known: AtomicBool::new(false),
         }
@@ -95,6 +97,7 @@ impl Watch {
     pub(crate) fn enter(&self, phase: Phase) {
         if self.phase() == Phase::Waiting {
             self.wait_ended.store(true, Relaxed);
+            self.has_waited.store(true, Relaxed);
         }
         if phase == Phase::Waiting {
             self.wait_begun.store(true, Relaxed);
@@ -173,6 +176,11 @@ impl Watch {
     /// Whether the request has ended to wait, so that shorter deadlines count again; says so once.
     pub(crate) fn take_wait_ended(&self) -> bool {
         self.wait_ended.load(Relaxed) && self.wait_ended.swap(false, Relaxed)
+    }
+
+    /// Whether the request in hand has waited for messages; says so once.
+    pub(crate) fn take_has_waited(&self) -> bool {
+        self.has_waited.load(Relaxed) && self.has_waited.swap(false, Relaxed)
     }
 
     /// The request is answered though its body was not read to the end.

@@ -16,7 +16,7 @@ use kew_wire::messages::AskedPull;
 use kew_wire::{Fault, Kind};
 use tokio::time::{Instant, sleep_until};
 
-use crate::connection::{Phase, Stage};
+use crate::connection::Phase;
 use crate::house::waiters_max;
 use crate::operations::Call;
 use crate::waiting::Waiter;
@@ -99,7 +99,7 @@ async fn end_of_wait(call: &Call<'_>, end: Instant) {
     let mut stage = call.house.stage.subscribe();
     tokio::select! {
         biased;
-        _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
+        _ = stage.wait_for(|stage| !stage.takes_requests()) => {}
         () = sleep_until(end) => {}
     }
 }

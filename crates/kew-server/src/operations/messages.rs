@@ -2,7 +2,7 @@
 //! (spec §2.11 rows 15–23).
 
 use hyper::header::HeaderName;
-use kew_model::{Place, PushBatch, QueueNumber, Sequence};
+use kew_model::{AckOutcome, Place, PushBatch, QueueNumber, RetryOutcome, Sequence};
 use kew_wire::messages::{
     Pushing, idempotency, read_batch, read_extend, read_peek, read_preview_settlement, read_pull, read_push,
     read_references, read_settlement, write_discarded, write_extended, write_peeked, write_preview_settled,
@@ -10,6 +10,7 @@ use kew_wire::messages::{
 };
 use kew_wire::{Fault, Kind};
 
+use crate::meters::Happening;
 use crate::operations::{Call, Success, long_poll};
 
 /// The name under which a push is carried out once (design §8.24).
@@ -38,8 +39,12 @@ async fn publish(
         }
         batch.idempotency = Some(idempotency(key.as_bytes(), pushing, &call.body)?);
     }
+    let count = batch.len();
     let pushed = call.house.broker.push(place, batch).await.map_err(|error| call.refused(error))?;
-    Ok(Success { body: write_pushed(&pushed), is_repeated: pushed.repeated })
+    if !pushed.repeated {
+        call.house.meters.happened(Happening::Pushed, count);
+    }
+    Ok(Success { is_repeated: pushed.repeated, ..Success::from(write_pushed(&pushed)) })
 }
 
 pub(super) async fn pull(call: &mut Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
@@ -51,6 +56,7 @@ pub(super) async fn pull(call: &mut Call<'_>, place: Place) -> Result<Vec<u8>, F
     } else {
         long_poll::pull(call, place, asked).await?
     };
+    call.house.meters.happened(Happening::Delivered, pulled.messages.len());
     Ok(write_pulled(&pulled, &call.house.keys, call.house.settings().pull_json_encoding))
 }
 
@@ -58,6 +64,10 @@ pub(super) async fn ack(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault>
     let mut asked = read_settlement(&call.body, &call.house.keys)?;
     let settlement = core::mem::take(&mut asked.settlement);
     let settled = call.house.broker.settle(place, settlement).await.map_err(|error| call.refused(error))?;
+    let acknowledged = settled.acks.iter().filter(|outcome| **outcome == AckOutcome::Acked).count();
+    let retried = settled.retries.iter().filter(|outcome| **outcome == RetryOutcome::Retried).count();
+    call.house.meters.happened(Happening::Acknowledged, acknowledged);
+    call.house.meters.happened(Happening::Retried, retried);
     Ok(write_settled(&asked, &settled))
 }
 
@@ -104,5 +114,7 @@ fn number(call: &Call<'_>, place: Place) -> Result<QueueNumber, Fault> {
 }
 
 async fn delete(call: &Call<'_>, place: Place, messages: Vec<Sequence>) -> Result<Vec<bool>, Fault> {
-    call.house.broker.discard(place, messages).await.map_err(|error| call.refused(error))
+    let found = call.house.broker.discard(place, messages).await.map_err(|error| call.refused(error))?;
+    call.house.meters.happened(Happening::Deleted, found.iter().filter(|found| **found).count());
+    Ok(found)
 }

@@ -10,6 +10,7 @@ use kew_model::{Destination, Error, Place, Queue, QueueId, Redrive};
 use kew_wire::redrive::{no_destination, read_redrive, write_redriven};
 use kew_wire::{Fault, Kind};
 
+use crate::meters::Happening;
 use crate::operations::Call;
 
 pub(super) async fn redrive(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
@@ -31,6 +32,7 @@ pub(super) async fn redrive(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fa
         Error::RedriveCycle => call.refused(error).at("/destination"),
         other => call.refused(other),
     })?;
+    call.house.meters.happened(Happening::Redriven, usize::try_from(redriven.moved).unwrap_or(usize::MAX));
     Ok(write_redriven(&redriven))
 }
 

@@ -93,7 +93,12 @@ impl Operation {
             Self::CreateAccount => const { &[naming("/id", Object::Account)] },
             Self::CreateToken => const { &[naming("/queue_id", Object::Queue)] },
             Self::RevokeToken => const { &[naming("{item}", Object::Token)] },
-            Self::Health | Self::Describe | Self::ListAccounts | Self::ListTokens => &[],
+            Self::Health
+            | Self::Ready
+            | Self::Expose
+            | Self::Describe
+            | Self::ListAccounts
+            | Self::ListTokens => &[],
             Self::VerifyToken
             | Self::GetUser
             | Self::ListMemberships

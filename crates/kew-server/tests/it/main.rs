@@ -25,6 +25,7 @@ mod log;
 mod long_poll;
 mod long_poll_ends;
 mod memory;
+mod metrics;
 mod openapi;
 mod peek;
 mod pipelining;

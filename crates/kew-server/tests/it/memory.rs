@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use kew_model::Broker;
-use kew_server::{Access, DEVELOPMENT_TOKEN, Listener, Settings};
+use kew_server::{Access, DEVELOPMENT_TOKEN, Listener, Readiness, Settings};
 use kew_testkit::{FixedChance, ManualClock, Oracle};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +35,7 @@ pub(crate) struct InMemory {
     hand_in: mpsc::Sender<(DuplexStream, Option<IpAddr>)>,
     pub(crate) broker: Arc<Faulty>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) readiness: Readiness,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) running: JoinHandle<()>,
 }
@@ -52,12 +53,13 @@ impl InMemory {
         let mut settings = Settings { access, ..Settings::default() };
         change(&mut settings);
         let server = server_of(broker.clone(), clock.clone(), chance, settings);
+        let readiness = server.readiness();
         let (hand_in, handed) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(Handed(handed), async move {
             let _ = stopped.await;
         }));
-        Self { hand_in, broker, clock, stop: Some(stop), running }
+        Self { hand_in, broker, clock, readiness, stop: Some(stop), running }
     }
 
     /// A connection with room for this many bytes under way.

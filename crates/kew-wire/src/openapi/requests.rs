@@ -135,6 +135,7 @@ fn others_call(id: &str) -> Option<Described> {
         "kew-create-token" => takes("Create a token", Body::Required(new_token()), named("TokenView")),
         "kew-revoke-token" => shows("Revoke a token", nothing()),
         "kew-health" => shows("Say that the server answers", results::healthy()),
+        "kew-ready" => shows("Say whether the server takes requests", results::ready()),
         _ => return None,
     })
 }

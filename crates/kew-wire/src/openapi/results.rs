@@ -114,6 +114,10 @@ pub(super) fn redriven() -> Schema {
     answered([("moved", count()), ("without_origin", count()), ("left", count())])
 }
 
+pub(super) fn ready() -> Schema {
+    answered([("status", one_of(&["ready"]))])
+}
+
 pub(super) fn healthy() -> Schema {
     answered_partly([("status", one_of(&["ok"])), ("ready", flag())], &["status"])
 }
