@@ -27,6 +27,9 @@ pub(crate) struct Received {
 struct Metadata {
     #[serde(rename = "CF-Content-Type")]
     content_type: String,
+    /// The queue that a dead letter failed in.
+    #[serde(rename = "Kew-Origin-Queue")]
+    origin: Option<String>,
 }
 
 /// Messages as the server shows them.
@@ -44,6 +47,9 @@ struct Line<'a> {
     content_type: &'a str,
     body: Box<RawValue>,
     timestamp_ms: u64,
+    /// Of a dead letter: the queue that it failed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin_queue: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_id: Option<&'a str>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -72,6 +78,7 @@ impl Received {
             content_type,
             body,
             timestamp_ms: self.timestamp_ms,
+            origin_queue: self.metadata.origin.as_deref(),
             lease_id: self.lease_id.as_deref(),
             reference: self.reference.as_deref(),
         };
@@ -101,7 +108,7 @@ mod tests {
             id: "00".to_owned(),
             attempts: 2,
             body: body.to_owned(),
-            metadata: Metadata { content_type: content_type.to_owned() },
+            metadata: Metadata { content_type: content_type.to_owned(), origin: None },
             timestamp_ms: 7,
             lease_id: None,
             reference: Some("r".to_owned()),

@@ -155,6 +155,10 @@ impl Catalog {
         self.queues.get(self.queue_ids.get(&place.queue)?).filter(|queue| queue.account == place.account)
     }
 
+    pub(crate) fn queue_numbered(&self, account: AccountId, number: QueueNumber) -> Option<&Arc<Queue>> {
+        self.queues.get(&number).filter(|queue| queue.account == account)
+    }
+
     pub(crate) fn queue_named(&self, account: AccountId, name: &str) -> Option<&Arc<Queue>> {
         self.queues.get(self.queue_names.get(&account)?.get(name)?)
     }

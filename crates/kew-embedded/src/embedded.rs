@@ -8,7 +8,7 @@ use kew_model::figures::Figure;
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Clock, Consumer, ConsumerId, Error, Extend,
     Extended, NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch,
-    Pushed, Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription,
+    Pushed, Queue, QueueChange, QueueNumber, Redrive, Redriven, Sequence, Settled, Settlement, Subscription,
     SubscriptionChange, SubscriptionId, Token, TokenId,
 };
 use tokio::sync::oneshot;
@@ -263,6 +263,10 @@ impl Broker for Embedded {
 
     fn queue_named(&self, account: AccountId, name: &str) -> Option<Arc<Queue>> {
         self.catalog().queue_named(account, name).cloned()
+    }
+
+    fn queue_numbered(&self, account: AccountId, number: QueueNumber) -> Option<Arc<Queue>> {
+        self.catalog().queue_numbered(account, number).cloned()
     }
 
     fn update_queue(&self, place: Place, change: QueueChange) -> Answer<'_, Arc<Queue>> {

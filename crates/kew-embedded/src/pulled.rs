@@ -145,6 +145,7 @@ impl Frame {
                 self.chunk,
                 body,
             );
+            pulled.set_origin(batch.origin(&stored));
             before = found;
         }
         Ok(())

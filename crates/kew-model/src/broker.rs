@@ -32,7 +32,7 @@ use crate::consumer::{Consumer, NewConsumer};
 use crate::error::Error;
 use crate::figures::Figure;
 use crate::id::{AccountId, ConsumerId, QueueId, SubscriptionId, TokenId};
-use crate::lease::Sequence;
+use crate::lease::{QueueNumber, Sequence};
 use crate::peek::{Peek, Peeked};
 use crate::pull::{Pull, Pulled};
 use crate::push::{PushBatch, Pushed};
@@ -100,6 +100,11 @@ pub trait Broker: Send + Sync + 'static {
 
     /// One queue of an account by its name.
     fn queue_named(&self, account: AccountId, name: &str) -> Option<Arc<Queue>>;
+
+    /// One queue of an account by its number.
+    fn queue_numbered(&self, account: AccountId, number: QueueNumber) -> Option<Arc<Queue>> {
+        self.queues(account).into_iter().find(|queue| queue.number == number)
+    }
 
     /// Changes name or settings. Errors: [`Error::QueueNotFound`], [`Error::NameTaken`], [`Error::DeadLetterCycle`] for the
     /// name of its own dead-letter queue, deleted since.

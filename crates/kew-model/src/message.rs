@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::id::MessageId;
-use crate::lease::Lease;
+use crate::lease::{Lease, QueueNumber};
 use crate::time::Timestamp;
 
 /// What a body is, so that a puller can decode it (spec §3.1). Kept with the message, never interpreted.
@@ -51,6 +51,8 @@ pub struct Delivery {
     pub sent_at: Timestamp,
     /// What the body is.
     pub content_type: ContentType,
+    /// The queue that it was dead-lettered from; none when it was published or redriven into this one.
+    pub origin: Option<QueueNumber>,
     pub(crate) chunk: u32,
     pub(crate) body: Range<u32>,
 }

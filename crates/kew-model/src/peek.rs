@@ -42,6 +42,8 @@ pub struct Glimpse {
     pub sent_at: Timestamp,
     /// What the body is.
     pub content_type: ContentType,
+    /// As [`crate::Delivery::origin`].
+    pub origin: Option<QueueNumber>,
     chunk: u32,
     body: Range<u32>,
 }
@@ -67,6 +69,7 @@ impl From<Pulled> for Peeked {
             attempts: delivery.attempts,
             sent_at: delivery.sent_at,
             content_type: delivery.content_type,
+            origin: delivery.origin,
             chunk: delivery.chunk,
             body: delivery.body,
         });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::backlog::Backlog;
 use crate::id::MessageId;
-use crate::lease::Lease;
+use crate::lease::{Lease, QueueNumber};
 use crate::message::{ContentType, Delivery};
 use crate::time::{Milliseconds, Timestamp};
 
@@ -65,7 +65,15 @@ impl Pulled {
         chunk: u32,
         body: Range<u32>,
     ) {
-        self.messages.push(Delivery { id, lease, attempts, sent_at, content_type, chunk, body });
+        let origin = None;
+        self.messages.push(Delivery { id, lease, attempts, sent_at, content_type, origin, chunk, body });
+    }
+
+    /// Says of the message added last which queue it was dead-lettered from, if it was.
+    pub fn set_origin(&mut self, origin: Option<QueueNumber>) {
+        if let Some(last) = self.messages.last_mut() {
+            last.origin = origin;
+        }
     }
 
     /// The body of one of this answer's messages.

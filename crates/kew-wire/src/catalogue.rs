@@ -1,10 +1,12 @@
 //! THE TABLE: every error that Kew answers with, one row each: name, code, HTTP status, text, whether clients may
-//! retry, and where the row comes from.
+//! retry, what to do about it, and where the row comes from.
 //!
 //! The vendor has published some rows, others were seen in live answers, and some had to be chosen; the table says
 //! which. Codes 19000 to 19099 are Kew's own, for conditions whose real code nobody has seen (spec §8.4). The codes
 //! of two rows may be equal where one code has several meanings; their names never are. `docs/errors.md` is
 //! generated from here.
+
+mod remedies;
 
 use core::fmt::Write as _;
 
@@ -166,9 +168,10 @@ pub fn markdown() -> String {
          *Source*: **documented** by the vendor, **observed** in live answers or in what clients need, or **chosen** here.\n\
          Codes 19000 to 19099 are Kew's own. *Again*: `never` sends `x-should-retry: false`; a number is `retry-after`\n\
          in seconds. Rows with the status – stand only in the chain of another error, or beside one.\n\n\
-         | code | status | name | text | again | source |\n| ---: | ---: | --- | --- | --- | --- |\n",
+         | code | status | name | text | what to do | again | source |\n| ---: | ---: | --- | --- | --- | --- | --- |\n",
     );
-    for line in LINES {
+    for kind in Kind::ALL {
+        let line = kind.line();
         let status = if line.status == 0 { "–".to_owned() } else { line.status.to_string() };
         let again = match line.again {
             Unsaid => String::new(),
@@ -176,9 +179,12 @@ pub fn markdown() -> String {
             After(seconds) => seconds.to_string(),
         };
         let (code, name, text) = (line.code, line.name, line.text);
-        let (source, evidence) = (line.source.name(), line.evidence);
+        let (source, evidence, remedy) = (line.source.name(), line.evidence, kind.remedy());
         // Writing into memory cannot fail.
-        let _ = writeln!(page, "| {code} | {status} | {name} | {text} | {again} | {source}: {evidence} |");
+        let _ = writeln!(
+            page,
+            "| {code} | {status} | {name} | {text} | {remedy} | {again} | {source}: {evidence} |"
+        );
     }
     page
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod extend;
 mod idempotency;
+mod origins;
 pub(crate) mod peek;
 mod preview;
 pub(crate) mod pull;
@@ -17,6 +18,7 @@ use crate::text::{write_number, write_string};
 
 pub use extend::{AskedExtend, read_extend, write_extended};
 pub use idempotency::{Pushing, idempotency};
+pub use origins::Origins;
 pub use peek::{read_peek, write_peeked, write_previewed};
 pub use preview::{AskedPreview, read_preview_settlement, write_preview_settled};
 pub use pull::{AskedPull, BodyEncoding, read_pull, write_pulled};

@@ -39,6 +39,10 @@ fn dead_letters_go_back_to_where_they_came_from() {
 fn what_has_no_origin_stays_and_the_way_out_is_told() {
     let desk = with_dead_letters(2);
     desk.prints(&["push", "dead", "mine"]);
+    // A look says which is which.
+    let seen = desk.lines(&["peek", "dead"]);
+    let origins: Vec<_> = seen.iter().map(|message| message["origin_queue"].as_str()).collect();
+    assert_eq!(origins, [Some("jobs"), Some("jobs"), None]);
     let told = desk.prints(&["redrive", "dead"]);
     let expected = "moved 2 messages; 1 left, of which 1 without origin, pushed here or from a queue that is gone: kew \
                     redrive dead --to QUEUE moves those\n";

@@ -2,11 +2,11 @@
 //! (spec §2.11 rows 15–23).
 
 use hyper::header::HeaderName;
-use kew_model::{AckOutcome, Place, PushBatch, QueueNumber, RetryOutcome, Sequence};
+use kew_model::{AckOutcome, Peeked, Place, PushBatch, QueueNumber, RetryOutcome, Sequence};
 use kew_wire::messages::{
-    Pushing, idempotency, read_batch, read_extend, read_peek, read_preview_settlement, read_pull, read_push,
-    read_references, read_settlement, write_discarded, write_extended, write_peeked, write_preview_settled,
-    write_previewed, write_pulled, write_pushed, write_settled,
+    Origins, Pushing, idempotency, read_batch, read_extend, read_peek, read_preview_settlement, read_pull,
+    read_push, read_references, read_settlement, write_discarded, write_extended, write_peeked,
+    write_preview_settled, write_previewed, write_pulled, write_pushed, write_settled,
 };
 use kew_wire::{Fault, Kind};
 
@@ -57,7 +57,8 @@ pub(super) async fn pull(call: &mut Call<'_>, place: Place) -> Result<Vec<u8>, F
         long_poll::pull(call, place, asked).await?
     };
     call.house.meters.happened(Happening::Delivered, pulled.messages.len());
-    Ok(write_pulled(&pulled, &call.house.keys, call.house.settings().pull_json_encoding))
+    let origins = origins(call, place, pulled.messages.iter().filter_map(|message| message.origin));
+    Ok(write_pulled(&pulled, &call.house.keys, call.house.settings().pull_json_encoding, &origins))
 }
 
 pub(super) async fn ack(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
@@ -79,19 +80,27 @@ pub(super) async fn extend(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fau
 }
 
 pub(super) async fn peek(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    let peeked = glance(call, place).await?;
-    Ok(write_peeked(&peeked, &call.house.keys, call.house.settings().pull_json_encoding))
+    let (peeked, origins) = glance(call, place).await?;
+    Ok(write_peeked(&peeked, &call.house.keys, call.house.settings().pull_json_encoding, &origins))
 }
 
 /// The older name of a peek.
 pub(super) async fn preview(call: &Call<'_>, place: Place) -> Result<Vec<u8>, Fault> {
-    let peeked = glance(call, place).await?;
-    Ok(write_previewed(&peeked, &call.house.keys, call.house.settings().pull_json_encoding))
+    let (peeked, origins) = glance(call, place).await?;
+    Ok(write_previewed(&peeked, &call.house.keys, call.house.settings().pull_json_encoding, &origins))
 }
 
-async fn glance(call: &Call<'_>, place: Place) -> Result<kew_model::Peeked, Fault> {
+async fn glance(call: &Call<'_>, place: Place) -> Result<(Peeked, Origins), Fault> {
     let peek = read_peek(&call.body)?;
-    call.house.broker.peek(place, peek).await.map_err(|error| call.refused(error))
+    let peeked = call.house.broker.peek(place, peek).await.map_err(|error| call.refused(error))?;
+    let origins = origins(call, place, peeked.messages.iter().filter_map(|message| message.origin));
+    Ok((peeked, origins))
+}
+
+/// The queues that dead letters came from, those that the caller may know of.
+fn origins(call: &Call<'_>, place: Place, numbers: impl Iterator<Item = QueueNumber>) -> Origins {
+    let find = |number| call.house.broker.queue_numbered(place.account, number);
+    Origins::of(numbers, |number| find(number).filter(|queue| call.caller.sees(queue)))
 }
 
 /// Deletes peeked messages by their refs.

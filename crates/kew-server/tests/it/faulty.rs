@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kew_model::{
     Account, AccountId, Answer, Backlog, Broker, Change, Consumer, ConsumerId, Error, Extend, Extended,
     NewConsumer, NewQueue, NewSubscription, NewToken, Peek, Peeked, Place, Pull, Pulled, PushBatch, Pushed,
-    Queue, QueueChange, Redrive, Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange,
-    SubscriptionId, Token, TokenId,
+    Queue, QueueChange, QueueNumber, Redrive, Redriven, Sequence, Settled, Settlement, Subscription,
+    SubscriptionChange, SubscriptionId, Token, TokenId,
 };
 use kew_testkit::Oracle;
 use tokio::sync::Notify;
@@ -103,6 +103,7 @@ impl Broker for Faulty {
         fn create_queue(account: AccountId, queue: NewQueue) -> Answer<'_, Arc<Queue>>;
         fn queues(account: AccountId) -> Vec<Arc<Queue>>;
         fn queue(place: Place) -> Option<Arc<Queue>>;
+        fn queue_numbered(account: AccountId, number: QueueNumber) -> Option<Arc<Queue>>;
         fn queue_named(account: AccountId, name: &str) -> Option<Arc<Queue>>;
         fn update_queue(place: Place, change: QueueChange) -> Answer<'_, Arc<Queue>>;
         fn delete_queue(place: Place) -> Answer<'_, ()>;

@@ -27,6 +27,7 @@ mod long_poll_ends;
 mod memory;
 mod metrics;
 mod openapi;
+mod origins;
 mod peek;
 mod pipelining;
 mod preview;

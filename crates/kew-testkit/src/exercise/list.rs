@@ -138,6 +138,7 @@ macro_rules! broker_cases {
             redrive {
                 dead_letters_go_back_to_their_origin,
                 a_redriven_message_is_tried_anew,
+                a_dead_letter_shows_its_origin,
                 each_dead_letter_goes_to_its_own_origin,
                 a_named_queue_takes_everything,
                 a_message_without_an_origin_stays,

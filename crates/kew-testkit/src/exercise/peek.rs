@@ -23,6 +23,7 @@ impl<S: Subject> Stage<S> {
             attempts: glimpse.attempts,
             sent_at: glimpse.sent_at,
             content_type: glimpse.content_type,
+            origin: glimpse.origin,
             body: peeked.body(glimpse).to_vec(),
         });
         seen.collect()

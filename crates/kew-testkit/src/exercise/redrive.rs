@@ -92,6 +92,34 @@ pub fn a_redriven_message_is_tried_anew<S: Subject>(subject: S) {
     }
 }
 
+/// A dead letter shows the queue that it failed in, in a peek and in a pull, also after a restart; nothing else shows one.
+pub fn a_dead_letter_shows_its_origin<S: Subject>(subject: S) {
+    let stage = Stage::new(subject);
+    let dead = stage.queue("dead");
+    let (one, two) = (stage.failing_into("one", "dead"), stage.failing_into("two", "dead"));
+    let numbers = [one, two].map(|place| stage.broker().queue(place).expect("a queue").number);
+    stage.push_and_fail(one, &["from one"]);
+    stage.advance(MINUTE);
+    stage.push_and_fail(two, &["from two"]);
+    stage.advance(MINUTE);
+    stage.push(dead, &["pushed"]);
+    stage.attach(dead, pulling(with_retries(3)));
+
+    let stage = stage.restart();
+    let shown: Vec<_> = stage.peek(dead, 10).iter().map(|message| message.origin).collect();
+    let got = stage.pull(dead, 10);
+
+    let expected = [Some(numbers[0]), Some(numbers[1]), None];
+    assert_eq!(shown, expected);
+    assert_eq!(got.iter().map(|message| message.origin).collect::<Vec<_>>(), expected);
+    let named = stage.broker().queue_numbered(two.account, numbers[1]).expect("a queue");
+    assert_eq!(named.name.as_str(), "two");
+    // And once they are back, they have none
+    stage.advance(MINUTE);
+    assert_eq!(stage.redrive(dead, Destination::Origin, 100), redriven(2, 1, 1));
+    assert_eq!(stage.peek(one, 1)[0].origin, None);
+}
+
 /// A dead-letter queue of several queues gives each of them back its own.
 pub fn each_dead_letter_goes_to_its_own_origin<S: Subject>(subject: S) {
     let stage = Stage::new(subject);

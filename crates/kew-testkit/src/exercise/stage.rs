@@ -8,8 +8,8 @@ use std::sync::Arc;
 use kew_model::{
     AccountId, AckOutcome, Backlog, Broker, Consumer, ConsumerKind, ContentType, Error, Extend,
     ExtendOutcome, Lease, MessageId, Milliseconds, NewConsumer, NewQueue, Place, Pull, PullSettings,
-    PushBatch, Queue, QueueChange, QueueName, QueueSettings, Retry, RetryOutcome, Seconds, Settled,
-    Settlement, Timestamp, WorkerSettings,
+    PushBatch, Queue, QueueChange, QueueName, QueueNumber, QueueSettings, Retry, RetryOutcome, Seconds,
+    Settled, Settlement, Timestamp, WorkerSettings,
 };
 
 use crate::subject::{Capabilities, Subject};
@@ -28,6 +28,7 @@ pub(super) struct Got {
     pub(super) attempts: u16,
     pub(super) sent_at: Timestamp,
     pub(super) content_type: ContentType,
+    pub(super) origin: Option<QueueNumber>,
     pub(super) body: Vec<u8>,
 }
 
@@ -219,6 +220,7 @@ impl<S: Subject> Stage<S> {
             attempts: delivery.attempts,
             sent_at: delivery.sent_at,
             content_type: delivery.content_type,
+            origin: delivery.origin,
             body: pulled.body(delivery).to_vec(),
         });
         Ok((got.collect(), pulled.backlog))

@@ -208,6 +208,7 @@ fn add_to(pulled: &mut Pulled, lease: Lease, message: &Message) {
     let chunk = pulled.add_chunk(message.body.clone());
     let Message { id, attempts, sent_at, content_type, .. } = *message;
     pulled.add(id, lease, attempts, sent_at, content_type, chunk, 0..length);
+    pulled.set_origin(message.origin);
 }
 
 fn ack(held: &mut Held, lease: Lease) -> AckOutcome {

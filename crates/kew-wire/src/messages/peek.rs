@@ -9,8 +9,8 @@ use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
 use crate::keys::KeyRing;
-use crate::messages::BodyEncoding;
 use crate::messages::pull::{write_beginning, write_body, write_end};
+use crate::messages::{BodyEncoding, Origins};
 use crate::reference::{self, Reference};
 
 fields! {
@@ -39,17 +39,28 @@ pub fn read_peek(body: &[u8]) -> Result<Peek, Fault> {
 }
 
 /// The answer to a peek.
-pub fn write_peeked(peeked: &Peeked, keys: &KeyRing, encoding: BodyEncoding) -> Vec<u8> {
-    write(peeked, keys, encoding, Names::Reference)
+pub fn write_peeked(peeked: &Peeked, keys: &KeyRing, encoding: BodyEncoding, origins: &Origins) -> Vec<u8> {
+    write(peeked, keys, encoding, origins, Names::Reference)
 }
 
 /// The answer to a preview, the older relative of a peek: each ref stands under both names, since nobody knows which one
 /// its clients read (spec §2.11 row 22).
-pub fn write_previewed(peeked: &Peeked, keys: &KeyRing, encoding: BodyEncoding) -> Vec<u8> {
-    write(peeked, keys, encoding, Names::Both)
+pub fn write_previewed(
+    peeked: &Peeked,
+    keys: &KeyRing,
+    encoding: BodyEncoding,
+    origins: &Origins,
+) -> Vec<u8> {
+    write(peeked, keys, encoding, origins, Names::Both)
 }
 
-fn write(peeked: &Peeked, keys: &KeyRing, encoding: BodyEncoding, names: Names) -> Vec<u8> {
+fn write(
+    peeked: &Peeked,
+    keys: &KeyRing,
+    encoding: BodyEncoding,
+    origins: &Origins,
+    names: Names,
+) -> Vec<u8> {
     // As for a pull: a message's frame is 256 bytes at most with both names, and base64 takes four bytes for three.
     let bodies: usize = peeked.messages.iter().map(|message| peeked.body(message).len()).sum();
     let capacity = 64 + peeked.messages.len() * 256 + bodies + bodies / 2;
@@ -62,7 +73,7 @@ fn write(peeked: &Peeked, keys: &KeyRing, encoding: BodyEncoding, names: Names) 
             write_beginning(out, message.id, message.attempts);
             write_body(out, message.content_type, peeked.body(message), encoding);
             write_names(out, message, keys, names);
-            write_end(out, message.content_type, message.sent_at);
+            write_end(out, message.content_type, origins.name_of(message.origin), message.sent_at);
         }
         out.extend_from_slice(b"]}");
     })

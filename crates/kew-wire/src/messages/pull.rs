@@ -9,7 +9,7 @@ use crate::envelope;
 use crate::fault::Fault;
 use crate::fields::{Raw, Reader, Refusal, Within, fields};
 use crate::lease_id::{self, KeyRing, Sealer};
-use crate::messages::write_metrics;
+use crate::messages::{Origins, write_metrics};
 use crate::text::{write_number, write_string};
 
 fields! {
@@ -69,7 +69,7 @@ pub(super) fn visibility_timeout(
 }
 
 /// The answer to a pull.
-pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding) -> Vec<u8> {
+pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding, origins: &Origins) -> Vec<u8> {
     // A message's frame is 240 bytes at most; base64 takes four bytes for three.
     let bodies: usize = pulled.messages.iter().map(|message| pulled.body(message).len()).sum();
     let capacity = 256 + pulled.messages.len() * 256 + bodies + bodies / 2;
@@ -83,6 +83,7 @@ pub fn write_pulled(pulled: &Pulled, keys: &KeyRing, encoding: BodyEncoding) -> 
                 out.push(b',');
             }
             write_message(out, message, pulled.body(message), &mut sealer, encoding);
+            write_end(out, message.content_type, origins.name_of(message.origin), message.sent_at);
         }
         out.extend_from_slice(b"],");
         write_metrics(out, &pulled.backlog);
@@ -102,7 +103,6 @@ fn write_message(
     out.extend_from_slice(br#","lease_id":""#);
     out.extend_from_slice(sealer.seal(message.lease, &mut [0; lease_id::LENGTH]).as_bytes());
     out.push(b'"');
-    write_end(out, message.content_type, message.sent_at);
 }
 
 /// Appends a message up to its body, which follows.
@@ -114,11 +114,21 @@ pub(super) fn write_beginning(out: &mut Vec<u8>, id: MessageId, attempts: u16) {
     out.extend_from_slice(br#","body":"#);
 }
 
-/// Appends what ends a message.
-pub(super) fn write_end(out: &mut Vec<u8>, content_type: ContentType, sent_at: Timestamp) {
+/// Appends what ends a message. Its origin is Kew's own; what is in `metadata` is all text, as clients expect.
+pub(super) fn write_end(
+    out: &mut Vec<u8>,
+    content_type: ContentType,
+    origin: Option<&str>,
+    sent_at: Timestamp,
+) {
     out.extend_from_slice(br#","metadata":{"CF-Content-Type":""#);
     out.extend_from_slice(content_type.name().as_bytes());
-    out.extend_from_slice(br#"","CF-sourceMessageSource":"http"},"timestamp_ms":"#);
+    out.extend_from_slice(br#"","CF-sourceMessageSource":"http""#);
+    if let Some(name) = origin {
+        out.extend_from_slice(br#","Kew-Origin-Queue":"#);
+        write_string(out, name);
+    }
+    out.extend_from_slice(br#"},"timestamp_ms":"#);
     write_number(out, sent_at.0);
     out.push(b'}');
 }

@@ -73,10 +73,14 @@ pub(super) fn pulled() -> Schema {
 }
 
 fn message_metadata() -> Schema {
-    answered([
-        ("CF-Content-Type", one_of(&["text", "json", "bytes", "v8"])),
-        ("CF-sourceMessageSource", text()),
-    ])
+    answered_partly(
+        [
+            ("CF-Content-Type", one_of(&["text", "json", "bytes", "v8"])),
+            ("CF-sourceMessageSource", text()),
+            ("Kew-Origin-Queue", text().that("Kew's own: the queue that a dead letter failed in, by name.")),
+        ],
+        &["CF-Content-Type", "CF-sourceMessageSource"],
+    )
 }
 
 /// `with_leases` when the reference is shown under its older name, too.

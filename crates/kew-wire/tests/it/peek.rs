@@ -5,7 +5,7 @@ use kew_model::{
     Backlog, ContentType, Lease, MessageId, Peek, Peeked, Pulled, QueueNumber, Sequence, Timestamp,
 };
 use kew_wire::lease_id::KeyRing;
-use kew_wire::messages::{BodyEncoding, read_peek, write_peeked, write_previewed};
+use kew_wire::messages::{BodyEncoding, Origins, read_peek, write_peeked, write_previewed};
 use kew_wire::reference::{LENGTH, Reference};
 
 use crate::{Fixed, shown, text};
@@ -51,7 +51,12 @@ fn numbers_out_of_range_and_unreadable_bodies_are_refused() {
 #[test]
 fn a_peeked_message_has_a_ref_and_no_lease() {
     let keys = KeyRing::generate(&Fixed(1));
-    let answer = write_peeked(&peeked(&[(ContentType::Text, b"hello")]), &keys, BodyEncoding::Base64);
+    let answer = write_peeked(
+        &peeked(&[(ContentType::Text, b"hello")]),
+        &keys,
+        BodyEncoding::Base64,
+        &Origins::default(),
+    );
     assert_eq!(
         text(answer),
         format!(
@@ -71,7 +76,8 @@ fn a_previewed_message_has_its_ref_under_both_names() {
     let keys = KeyRing::generate(&Fixed(1));
     let peeked = peeked(&[(ContentType::Text, b"a"), (ContentType::Text, b"b")]);
     let answer: serde_json::Value =
-        serde_json::from_slice(&write_previewed(&peeked, &keys, BodyEncoding::Base64)).unwrap();
+        serde_json::from_slice(&write_previewed(&peeked, &keys, BodyEncoding::Base64, &Origins::default()))
+            .unwrap();
     for (index, sequence) in [(0, 2), (1, 3)] {
         let message = &answer["result"]["messages"][index];
         let expected = reference(&keys, sequence);
@@ -92,7 +98,7 @@ fn bodies_look_as_in_a_pull_in_both_encodings() {
     ]);
     for (encoding, json) in [(BodyEncoding::Base64, "eyJhIjoxfQ=="), (BodyEncoding::Plain, r#"{"a":1}"#)] {
         let answer: serde_json::Value =
-            serde_json::from_slice(&write_peeked(&peeked, &keys, encoding)).unwrap();
+            serde_json::from_slice(&write_peeked(&peeked, &keys, encoding, &Origins::default())).unwrap();
         let bodies: Vec<_> = (0..3).map(|index| &answer["result"]["messages"][index]["body"]).collect();
         assert_eq!(bodies, ["é\"", json, "AP/+"]);
     }
@@ -100,6 +106,11 @@ fn bodies_look_as_in_a_pull_in_both_encodings() {
 
 #[test]
 fn an_empty_queue_shows_no_messages() {
-    let answer = write_peeked(&Peeked::default(), &KeyRing::generate(&Fixed(1)), BodyEncoding::Base64);
+    let answer = write_peeked(
+        &Peeked::default(),
+        &KeyRing::generate(&Fixed(1)),
+        BodyEncoding::Base64,
+        &Origins::default(),
+    );
     assert_eq!(text(answer), r#"{"success":true,"errors":[],"messages":[],"result":{"messages":[]}}"#);
 }

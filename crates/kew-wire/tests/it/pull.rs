@@ -5,7 +5,7 @@ use kew_model::{
     Backlog, ContentType, Lease, MessageId, Milliseconds, Pulled, QueueNumber, Sequence, Timestamp,
 };
 use kew_wire::lease_id::KeyRing;
-use kew_wire::messages::{AskedPull, BodyEncoding, read_pull, write_pulled};
+use kew_wire::messages::{AskedPull, BodyEncoding, Origins, read_pull, write_pulled};
 
 use crate::{Fixed, shown, text};
 
@@ -23,7 +23,12 @@ fn pulled(content_type: ContentType, body: &'static [u8]) -> Pulled {
 
 /// The body's JSON string in the answer.
 fn body_of(content_type: ContentType, body: &'static [u8], encoding: BodyEncoding) -> String {
-    let answer = text(write_pulled(&pulled(content_type, body), &KeyRing::generate(&Fixed(1)), encoding));
+    let answer = text(write_pulled(
+        &pulled(content_type, body),
+        &KeyRing::generate(&Fixed(1)),
+        encoding,
+        &Origins::default(),
+    ));
     let start = answer.find(r#""body":"#).unwrap() + 7;
     let end = answer.find(r#","lease_id""#).unwrap();
     answer[start..end].to_owned()
@@ -88,7 +93,12 @@ fn an_unreadable_body_is_10026() {
 fn the_answer_has_every_field_as_clients_expect_it() {
     let keys = KeyRing::generate(&Fixed(1));
     let id = keys.sealer().seal(LEASE, &mut [0; 51]).to_owned();
-    let answer = text(write_pulled(&pulled(ContentType::Text, b"hello world"), &keys, BodyEncoding::Base64));
+    let answer = text(write_pulled(
+        &pulled(ContentType::Text, b"hello world"),
+        &keys,
+        BodyEncoding::Base64,
+        &Origins::default(),
+    ));
     let metrics = concat!(
         r#""metadata":{"metrics":{"backlog_bytes":1024,"backlog_count":5,"#,
         r#""oldest_message_timestamp_ms":1710950954154}}"#
@@ -114,7 +124,12 @@ fn the_answer_has_every_field_as_clients_expect_it() {
 
 #[test]
 fn an_empty_queue_answers_with_no_messages_and_no_oldest() {
-    let answer = write_pulled(&Pulled::default(), &KeyRing::generate(&Fixed(1)), BodyEncoding::Base64);
+    let answer = write_pulled(
+        &Pulled::default(),
+        &KeyRing::generate(&Fixed(1)),
+        BodyEncoding::Base64,
+        &Origins::default(),
+    );
     assert_eq!(
         text(answer),
         concat!(
@@ -142,7 +157,8 @@ fn many_messages_are_one_list() {
     let mut two = pulled(ContentType::Text, b"x");
     let again = two.messages[0].clone();
     two.messages.push(again);
-    let answer = text(write_pulled(&two, &KeyRing::generate(&Fixed(1)), BodyEncoding::Base64));
+    let answer =
+        text(write_pulled(&two, &KeyRing::generate(&Fixed(1)), BodyEncoding::Base64, &Origins::default()));
     assert_eq!(answer.matches(r#"},{"id":"#).count(), 1);
     assert_eq!(answer.matches(r#""lease_id""#).count(), 2);
 }

@@ -6,8 +6,8 @@ use kew_model::{
 };
 use kew_wire::lease_id::KeyRing;
 use kew_wire::messages::{
-    BodyEncoding, JsonBodies, read_batch, read_extend, read_peek, read_preview_settlement, read_pull,
-    read_push, read_references, read_settlement, write_pulled,
+    BodyEncoding, JsonBodies, Origins, read_batch, read_extend, read_peek, read_preview_settlement,
+    read_pull, read_push, read_references, read_settlement, write_pulled,
 };
 use kew_wire::{access, consumers, queues, redrive, subscriptions};
 use proptest::collection::vec;
@@ -25,7 +25,8 @@ fn pulled_of(batch: &PushBatch) -> Value {
         let end = message.length;
         pulled.add(MessageId([1; 16]), lease, 1, Timestamp(1), message.content_type, chunk, 0..end);
     }
-    let answer = write_pulled(&pulled, &KeyRing::generate(&Fixed(1)), BodyEncoding::Plain);
+    let answer =
+        write_pulled(&pulled, &KeyRing::generate(&Fixed(1)), BodyEncoding::Plain, &Origins::default());
     let mut envelope: Value = serde_json::from_slice(&answer).expect("an answer is JSON");
     envelope["result"]["messages"].take()
 }
