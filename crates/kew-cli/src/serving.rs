@@ -42,12 +42,13 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// Files that the process needs for other things than connections.
 const FILES_RESERVED: u64 = 128;
 
-/// The runtime of a serving process.
+/// The runtime of a serving process. A single thread takes its tasks from nobody and wakes nobody, so it gets a runtime
+/// without the bookkeeping that several need.
 ///
 /// # Errors
 /// When the system grants no threads.
 pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
+    let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.worker_threads(threads).max_blocking_threads(threads).thread_name("kew-http").enable_all();
     builder.build().context("cannot start the server's threads")
 }

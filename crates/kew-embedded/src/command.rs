@@ -7,18 +7,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kew_journal::{Position, SegmentId};
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, Error, Extend, Extended, NewConsumer, NewQueue,
-    NewSubscription, NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive,
-    Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp,
-    Token, TokenId,
+    Account, AccountId, Consumer, ConsumerId, Extend, Extended, NewConsumer, NewQueue, NewSubscription,
+    NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive, Redriven, Sequence,
+    Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp, Token, TokenId,
 };
-use tokio::sync::oneshot;
 
 use crate::budget::Room;
 use crate::decide::redrive::Origins;
 use crate::drain::Fence;
 use crate::pins::Pins;
 use crate::queue::window::Head;
+use crate::reply::ReplyTo;
 
 /// A verb of [`kew_model::Broker`] with its arguments.
 #[derive(Debug)]
@@ -102,9 +101,6 @@ impl Verb {
         }
     }
 }
-
-/// Whom to answer.
-pub(crate) type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
 
 /// A verb and whom to answer.
 #[derive(Debug)]

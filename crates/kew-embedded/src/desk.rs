@@ -7,13 +7,13 @@
 //! What was decided stays here until the writer takes it, together with the frames that it depends on: nothing of it
 //! leaves before the sync that covers it (H2).
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 use kew_journal::Group;
 use kew_model::{QueueNumber, Timestamp};
 
-use crate::command::{Input, ReplyTo};
+use crate::command::Input;
+use crate::reply::ReplyTo;
 use crate::shard::{Cleaned, NoSpace, Shard, Stepped};
 
 /// The place. Empty once the store is closed or has failed.
@@ -31,7 +31,7 @@ pub(crate) struct Work {
 pub(crate) struct Leaving {
     pub(crate) stepped: Stepped,
     /// Queues in which time has made something available.
-    pub(crate) ripe: BTreeSet<QueueNumber>,
+    pub(crate) ripe: Vec<QueueNumber>,
 }
 
 /// A step that failed, and with it the store.
@@ -99,10 +99,10 @@ impl Work {
     pub(crate) fn leave_if_durable(&mut self) -> Option<Leaving> {
         let may_leave = self.failed.is_none() && self.shard.journal.is_durable() && !self.leaving.is_empty();
         may_leave.then(|| {
-            let unfinished = self.leaving.stepped.unfinished;
-            let mut leaving = core::mem::take(&mut self.leaving);
             // The rest of the work stays with the writer.
-            self.leaving.stepped.unfinished = core::mem::take(&mut leaving.stepped.unfinished) || unfinished;
+            let unfinished = core::mem::take(&mut self.leaving.stepped.unfinished);
+            let leaving = core::mem::take(&mut self.leaving);
+            self.leaving.stepped.unfinished = unfinished;
             leaving
         })
     }

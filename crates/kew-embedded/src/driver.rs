@@ -13,12 +13,13 @@ use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
 use crate::checkpoint;
-use crate::command::{Input, Part, ReplyTo};
+use crate::command::{Input, Part};
 use crate::desk::{Leaving, Work};
 use crate::keeper::Task;
 use crate::mailbox::Taken;
 use crate::meter::Stopwatch;
 use crate::options::Options;
+use crate::reply::ReplyTo;
 use crate::shard::Cleaned;
 use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
 
@@ -360,9 +361,7 @@ impl Driver {
     fn refuse(&mut self, error: &Error, mut waiting: Vec<ReplyTo>) -> Vec<CloseReply> {
         let inputs = self.shared.inbox.take(Some(Duration::ZERO)).items;
         waiting.extend(inputs.into_iter().filter_map(Input::into_reply_to));
-        for reply_to in waiting {
-            drop(reply_to.send(Err(error.clone())));
-        }
+        waiting.into_iter().for_each(|reply_to| reply_to.send(Err(error.clone())));
         let orders = self.shared.orders.take(Some(Duration::ZERO)).items.into_iter();
         let closes = orders.filter_map(|order| match order {
             Message::Close(reply_to) => Some(reply_to),

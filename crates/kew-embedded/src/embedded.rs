@@ -21,6 +21,7 @@ use crate::driver::Message;
 use crate::keeper::{Keeper, Unread};
 use crate::pins::Pins;
 use crate::pulled;
+use crate::reply::promise;
 use crate::shared::Shared;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
@@ -125,7 +126,7 @@ impl Embedded {
         let Some(room) = self.shared.budget.take(waiting_bytes(&verb)) else {
             return Err(Error::Overloaded);
         };
-        let (reply_to, reply) = oneshot::channel();
+        let (reply_to, reply) = promise();
         let command = Command::new(verb, reply_to, room);
         match self.shared.inbox.put(Input::Command(command)) {
             Ok(()) => {

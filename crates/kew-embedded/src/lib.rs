@@ -40,6 +40,7 @@ mod portions;
 mod pulled;
 mod queue;
 mod record;
+mod reply;
 mod schedule;
 mod shard;
 mod shared;

@@ -50,6 +50,13 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
+    /// Says that there is something to do. Whether the taker sleeps, and so has not heard of it yet.
+    pub(crate) fn note(&self) -> bool {
+        let mut contents = self.lock();
+        contents.woken = true;
+        contents.sleeping
+    }
+
     /// Wakes the taker though there is nothing new.
     pub(crate) fn wake(&self) {
         let mut contents = self.lock();

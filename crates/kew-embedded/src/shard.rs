@@ -27,7 +27,7 @@ use kew_model::{
 };
 
 use crate::cleaning::Cleaner;
-use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Part, Reply, ReplyTo, Verb, Wish};
+use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Part, Reply, Verb, Wish};
 use crate::decide::discard::Loaded;
 use crate::decide::due::burial_bytes;
 use crate::decide::{
@@ -39,6 +39,7 @@ use crate::looks::{Looks, holds_up};
 use crate::options::Options;
 use crate::pins::Pinned;
 use crate::queue::{Oldest, QueueState};
+use crate::reply::{Answered, ReplyTo};
 use crate::state::{Applied, Effects, State};
 
 /// A window that no pull has used for so many steps is idle. What was read for pulls may exceed the budget until
@@ -51,7 +52,7 @@ const BURIAL_ROOM: usize = 1_024;
 /// What a step leaves to do, after the commit.
 #[derive(Debug, Default)]
 pub(crate) struct Stepped {
-    pub(crate) answers: Vec<(ReplyTo, Result<Reply, Error>)>,
+    pub(crate) answers: Vec<(ReplyTo, Answered)>,
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) effects: Effects,
     /// Whether there is more to do even if nothing arrives: another step should follow at once.
@@ -99,7 +100,7 @@ pub(crate) struct Shard {
     part: Option<Part>,
     /// What answers are still to be read from.
     pinned: Pinned,
-    answers: Vec<(ReplyTo, Result<Reply, Error>)>,
+    answers: Vec<(ReplyTo, Answered)>,
     fetches: Vec<Fetch>,
 }
 

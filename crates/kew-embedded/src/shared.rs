@@ -7,11 +7,14 @@
 //!   when everything that had been decided so far was durable already.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kew_model::{Clock as _, Error};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::task::yield_now;
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
@@ -22,6 +25,7 @@ use crate::driver::Message;
 use crate::keeper::Keeper;
 use crate::mailbox::Mailbox;
 use crate::meter::Meter;
+use crate::reply;
 use crate::signals::Signals;
 
 /// Whom to tell that the store is closed.
@@ -45,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) meter: Meter,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: StoreClock,
+    /// Whether somebody is about to call the writer.
+    pub(crate) is_called: AtomicBool,
     /// Why the store has failed, once it has.
     pub(crate) failure: watch::Sender<Option<String>>,
 }
@@ -67,11 +73,11 @@ impl Shared {
         drop(decided);
     }
 
-    fn decide(&self) {
+    fn decide(self: &Arc<Self>) {
         while self.inbox.has_news() {
             let Some(mut desk) = self.desk.try_lock() else {
                 // Whoever holds it may have taken what had come before, and not look again.
-                self.orders.wake();
+                self.call_writer();
                 return;
             };
             let Some(work) = desk.as_mut() else { return };
@@ -81,11 +87,27 @@ impl Shared {
             let is_left = work.wants_writer();
             drop(desk);
             if is_left {
-                self.orders.wake();
+                self.call_writer();
             }
             if let Some(leaving) = durable {
                 self.give_out(leaving);
             }
+        }
+    }
+
+    /// Calls the writer if it sleeps. A task leaves that to another one, which comes after all tasks that are ready now:
+    /// what these bring becomes part of the same group. Nobody waits for a timer.
+    fn call_writer(self: &Arc<Self>) {
+        if !self.orders.note() || self.is_called.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let call = Call(Arc::clone(self));
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                yield_now().await;
+                drop(call);
+            })),
+            Err(_) => drop(call),
         }
     }
 
@@ -97,10 +119,7 @@ impl Shared {
             stepped.effects.catalog.iter().for_each(|change| catalog.apply(change));
         }
         self.signals.tell(&stepped.effects.available);
-        for (reply_to, answer) in stepped.answers {
-            // Whoever asked may have gone; what was done stays done.
-            drop(reply_to.send(answer));
-        }
+        reply::give_out(stepped.answers);
         for fetch in stepped.fetches {
             self.keeper.fetch(fetch);
         }
@@ -127,6 +146,17 @@ impl Shared {
             Some(cause) => Error::OutcomeUnknown { cause: cause.clone() },
             None => Error::Closing,
         }
+    }
+}
+
+/// A call to the writer, made at the latest when it is dropped, with a runtime that ends.
+struct Call(Arc<Shared>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let Self(shared) = self;
+        shared.is_called.store(false, Ordering::Release);
+        shared.orders.wake();
     }
 }
 

@@ -72,15 +72,21 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Effects {
     pub(crate) catalog: Vec<CatalogChange>,
-    /// Queues in which something may have become available.
-    pub(crate) available: BTreeSet<QueueNumber>,
+    /// Queues in which something may have become available; one may be named more than once.
+    pub(crate) available: Vec<QueueNumber>,
 }
 
 impl Effects {
     /// Goes on with what later frames changed.
-    pub(crate) fn add(&mut self, mut later: Self) {
-        self.catalog.append(&mut later.catalog);
-        self.available.append(&mut later.available);
+    pub(crate) fn add(&mut self, later: Self) {
+        self.catalog.extend(later.catalog);
+        later.available.into_iter().for_each(|queue| self.note_available(queue));
+    }
+
+    fn note_available(&mut self, queue: QueueNumber) {
+        if self.available.last() != Some(&queue) {
+            self.available.push(queue);
+        }
     }
 }
 
@@ -120,7 +126,7 @@ impl State {
             }
             Record::Returned { queue, available_at, messages } => {
                 self.change(*queue, lsn, |queue, _| queue.hand_back(messages, Phase::Waiting, *available_at));
-                self.effects.available.insert(*queue);
+                self.effects.note_available(*queue);
             }
             Record::Exhausted { queue, at, messages } => {
                 self.change(*queue, lsn, |queue, _| queue.hand_back(messages, Phase::Exhausted, *at));
@@ -201,7 +207,7 @@ impl State {
         let segment = frame.position.segment;
         self.live.entry(segment).or_default().add(batch.live());
         self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
-        self.effects.available.insert(number);
+        self.effects.note_available(number);
         if batch.may_delay() {
             self.watch_ripening(number);
         }
@@ -263,7 +269,7 @@ impl State {
         }
         self.next_queue = self.next_queue.max(number.0 + 1);
         self.watch_times(number);
-        self.effects.available.insert(number);
+        self.effects.note_available(number);
         self.catalog_change(CatalogChange::Queue(object));
     }
 
@@ -279,7 +285,7 @@ impl State {
         self.indexes.values_mut().for_each(|index| index.forget(number));
         self.key_counts.set(number, 0);
         self.watch_times(number);
-        self.effects.available.insert(number);
+        self.effects.note_available(number);
         self.catalog_change(CatalogChange::QueueDeleted(number));
     }
 
