@@ -69,8 +69,6 @@ impl Drop for Together {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "test code")]
-
     use tokio::runtime::Builder;
 
     use super::*;
