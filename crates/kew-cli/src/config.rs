@@ -72,6 +72,8 @@ pub(crate) struct Configuration {
     pub(crate) log_level: tracing::Level,
     /// Whether each request is logged.
     pub(crate) log_requests: bool,
+    /// Where backups go, if any may be made.
+    pub(crate) backup_folder: Option<PathBuf>,
 }
 
 /// The form of log lines.
@@ -168,6 +170,9 @@ impl Written {
             log_format: if values.text("log_format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: values.parse("log_level")?,
             log_requests: values.parse("log_requests")?,
+            backup_folder: Some(values.text("backup_folder"))
+                .filter(|text| !text.is_empty())
+                .map(PathBuf::from),
         })
     }
 }

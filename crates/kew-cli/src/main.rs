@@ -7,8 +7,11 @@
 mod account;
 mod account_client;
 mod audit;
+mod backup;
+mod backup_folder;
 mod bench;
 mod chance;
+mod check;
 mod client;
 mod clock;
 mod completions;
@@ -82,6 +85,8 @@ enum Command {
     Token(token::Token),
     /// Measure a server under load, or the disk.
     Bench(bench::Bench),
+    Backup(backup::Backup),
+    Check(check::Check),
     Completions(completions::Completions),
 }
 
@@ -101,6 +106,8 @@ fn main() -> ExitCode {
         Command::Account(account) => account.run(),
         Command::Token(token) => token.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Check(check) => return check.run(),
         Command::Completions(completions) => completions.run::<Arguments>(),
     };
     match done {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use kew_model::{Account, Broker, NewToken, QueuePattern, Scope, ScopeSet, Token};
+use kew_model::{Account, Backups, Broker, NewToken, QueuePattern, Scope, ScopeSet, Token};
 use kew_server::{Access, Settings};
 use kew_wire::access::Credential;
 
 use crate::audit::AuditFile;
+use crate::backup_folder::BackupFolder;
 use crate::config::{Configuration, Flags, LogFormat, Written};
 use crate::process::Process;
 use crate::reload::Reload;
@@ -77,7 +78,13 @@ async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let folder = store.folder.clone();
     let audit =
         configuration.audit_log.path(&folder).map(|path| AuditFile::open(&path).map(Arc::new)).transpose()?;
+    let backups = configuration.backup_folder.as_deref().map(|backups| {
+        let (clock, chance) = (Arc::clone(&store.clock), Arc::clone(&store.chance));
+        let made = BackupFolder::new(backups, &folder, store.broker.clone(), clock, chance)?;
+        Ok::<_, anyhow::Error>(Arc::new(made) as Arc<dyn Backups>)
+    });
     let settings = Settings {
+        backups: backups.transpose()?,
         access: Access::Tokens,
         connections_max: configuration.connections_max,
         connections_per_address_max: configuration.connections_per_address_max,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
+use crate::backup::{self, SnapshotReply, SnapshotTaken};
 use crate::checkpoint;
 use crate::command::{Input, Part};
 use crate::desk::{Leaving, Work};
@@ -41,6 +42,8 @@ pub(crate) enum Message {
     IndexKept(SegmentId, Result<(), String>),
     /// The log has failed outside the writer, for this reason.
     Failed(String),
+    /// Take a snapshot of the log.
+    Snapshot(SnapshotReply),
     /// Finish and close.
     Close(CloseReply),
 }
@@ -71,6 +74,8 @@ pub(crate) struct Progress {
     indexing: BTreeSet<SegmentId>,
     /// Whether a new checkpoint may have made segments free.
     may_free: bool,
+    /// Who waits for a snapshot of the log.
+    snapshots: Vec<SnapshotReply>,
 }
 
 /// Work that waits for a group to be durable.
@@ -81,6 +86,7 @@ struct Chores {
     dead: Vec<SegmentId>,
     /// What is to be read of a segment that is being cleaned.
     part: Option<Part>,
+    snapshots: Vec<SnapshotTaken>,
 }
 
 impl Progress {
@@ -111,6 +117,7 @@ impl Driver {
                 Message::CheckpointKept(outcome) => self.checkpoint_kept(outcome),
                 Message::IndexKept(segment, outcome) => self.index_kept(segment, outcome),
                 Message::Failed(cause) => failure = Some(cause),
+                Message::Snapshot(reply_to) => self.progress.snapshots.push(reply_to),
                 Message::Close(reply_to) => close.push(reply_to),
             }
         }
@@ -173,6 +180,7 @@ impl Driver {
         let (group, leaving) = taken.map_err(|error| (error.to_string(), work.abandon()))?;
         let mut chores = self.chores(work, now);
         chores.part = work.shard.take_part();
+        chores.snapshots = backup::take(&mut self.progress.snapshots, &work.shard.journal);
         drop(desk);
         if let Some(group) = group {
             self.progress.unmarked = true;
@@ -197,7 +205,7 @@ impl Driver {
 
     /// Marks the log's end when there has been nothing to do for a while.
     fn mark_if_quiet(&mut self, work: &mut Work, quiet: bool) -> Result<(), kew_journal::Error> {
-        if quiet && self.progress.unmarked {
+        if (quiet && self.progress.unmarked) || !self.progress.snapshots.is_empty() {
             self.progress.unmarked = false;
             work.shard.journal.mark()?;
         }
@@ -245,7 +253,8 @@ impl Driver {
 
     /// The group is durable.
     fn carry_out(&mut self, chores: Chores) {
-        let Chores { tasks, dead, part } = chores;
+        let Chores { tasks, dead, part, snapshots } = chores;
+        snapshots.into_iter().for_each(SnapshotTaken::hand_over);
         part.into_iter().for_each(|part| self.shared.keeper.read_part(part));
         tasks.into_iter().for_each(|task| self.shared.keeper.give(task));
         if !dead.is_empty() {
@@ -365,7 +374,11 @@ impl Driver {
         let orders = self.shared.orders.take(Some(Duration::ZERO)).items.into_iter();
         let closes = orders.filter_map(|order| match order {
             Message::Close(reply_to) => Some(reply_to),
-            Message::CheckpointKept(_) | Message::IndexKept(..) | Message::Failed(_) => None,
+            // Whoever asked for a snapshot learns it from the answer that does not come.
+            Message::Snapshot(_)
+            | Message::CheckpointKept(_)
+            | Message::IndexKept(..)
+            | Message::Failed(_) => None,
         });
         closes.collect()
     }

@@ -47,7 +47,7 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// Something was put into the inbox, or ordered.
-    fn asked(&self) {
+    pub(crate) fn asked(&self) {
         match self {
             Self::Threads(threads) => threads.shared.attend(),
             #[cfg(feature = "test-util")]

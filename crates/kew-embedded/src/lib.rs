@@ -12,8 +12,10 @@
 //! * E5: a segment is freed only when no message in it lives and a durable checkpoint covers it.
 
 mod archive;
+mod backup;
 mod budget;
 mod catalog;
+pub mod check;
 mod checkpoint;
 mod cleaning;
 mod clock;
@@ -47,6 +49,7 @@ mod shared;
 mod signals;
 mod state;
 
+pub use backup::BackupError;
 pub use embedded::Embedded;
 #[cfg(feature = "test-util")]
 pub use inspect::{Inspect, Trace};

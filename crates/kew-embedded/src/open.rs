@@ -85,7 +85,16 @@ pub(crate) fn recover(
         Some(mutant) => journal_options.with_mutant(mutant),
         None => journal_options,
     };
-    let mut fold = Fold::new(options.idempotency_keys);
+    replay(disk, journal_options, options.idempotency_keys)
+}
+
+/// Opens the log and folds it.
+pub(crate) fn replay(
+    disk: Arc<dyn Disk>,
+    journal_options: kew_journal::Options,
+    idempotency_keys: usize,
+) -> Result<(Opened, State), OpenError> {
+    let mut fold = Fold::new(idempotency_keys);
     let opened = kew_journal::open(disk, journal_options, &mut fold)?;
     let mut state = fold.state;
     state.take_effects();

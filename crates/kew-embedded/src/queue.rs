@@ -4,7 +4,7 @@
 //! state, or is being replayed over it. Memory is by exception: a message in line costs nothing here; a delivered one a
 //! bit of a run; an acknowledged one at most a bit; a delayed one an entry, or a share of one.
 //!
-//! Invariants, checked by [`QueueState::check`] in tests:
+//! Invariants, looked at by [`QueueState::violation`], in tests and by `kew check`:
 //! * Q1: `backlog_count` = in line + delayed + in runs, each counted without what is gone.
 //! * Q2: every live sequence below `cursor` is in a run or was held back when it came.
 //! * Q3: when nothing is in line the window is empty and the cursor stands at the next message to come.
@@ -19,6 +19,7 @@ pub(crate) mod departures;
 pub(crate) mod extents;
 pub(crate) mod gone;
 pub(crate) mod keys;
+mod recount;
 pub(crate) mod runs;
 pub(crate) mod window;
 
@@ -401,29 +402,43 @@ impl QueueState {
         [waiting, self.delays.next_after(since)].into_iter().flatten().min()
     }
 
-    /// Panics when an invariant does not hold.
-    #[cfg(feature = "test-util")]
-    pub(crate) fn check(&self) {
+    /// The invariant that does not hold, if there is one.
+    pub(crate) fn violation(&self) -> Option<&'static str> {
         let in_runs: u64 = self.runs.iter().map(|run| run.mask.count()).sum();
-        let delayed = self.delays.iter().flat_map(|entry| entry.first..entry.first + u64::from(entry.count));
-        let delayed = delayed.filter(|sequence| !self.gone.contains(*sequence)).count() as u64;
-        assert_eq!(self.backlog_count, self.in_line + delayed + in_runs, "Q1");
+        let delayed = self.delayed_count();
         let mut live = Live::default();
         self.extents.iter().for_each(|extent| live.add(extent.live));
-        assert_eq!(self.backlog_count, live.messages, "Q4");
-        assert!(self.extents.guessed || self.backlog_bytes == live.bytes, "Q4: {live:?}");
+        let bytes_agree = self.extents.guessed || self.backlog_bytes == live.bytes;
         let rises = self.extents.iter().is_sorted_by(|one, next| one.first < next.first);
-        assert!(rises, "Q6");
         let summaries: Option<Vec<_>> = self.extents.iter().map(|extent| extent.summary).collect();
-        if let Some(summaries) = summaries {
-            assert_eq!(self.in_line, summaries.iter().map(|summary| summary.in_line).sum::<u64>(), "Q7");
-        }
-        if self.in_line == 0 {
-            assert_eq!((self.cursor, self.window.bytes()), (self.next, 0), "Q3");
-        }
-        assert!(self.in_line == 0 || self.cursor >= self.gone.floor(), "Q5");
-        assert!(self.gone.floor() <= self.next, "the floor is past the end");
-        assert!(self.runs.iter().all(|run| run.sequences().all(|s| !self.gone.contains(s.0))), "R2");
+        let in_line = |all: Vec<extents::Summary>| all.iter().map(|summary| summary.in_line).sum::<u64>();
+        let summed = summaries.is_none_or(|all| in_line(all) == self.in_line);
+        let ends = (self.cursor, self.window.bytes()) == (self.next, 0);
+        let in_gone = |run: &Run| run.sequences().any(|sequence| self.gone.contains(sequence.0));
+        let rules = [
+            (
+                self.backlog_count == self.in_line + delayed + in_runs,
+                "Q1: the backlog is what is in line, delayed and delivered",
+            ),
+            (self.backlog_count == live.messages, "Q4: the messages of the segments sum up to the backlog"),
+            (bytes_agree, "Q4: the bytes of the segments sum up to the backlog"),
+            (rises, "Q6: the segments' messages rise"),
+            (summed, "Q7: what the segments know to be in line is in line"),
+            (self.in_line > 0 || ends, "Q3: with nothing in line the cursor stands at the next message"),
+            (self.in_line == 0 || self.cursor >= self.gone.floor(), "Q5: the cursor is not below the floor"),
+            (self.gone.floor() <= self.next, "the floor is not past the end"),
+            (!self.runs.iter().any(in_gone), "R1: what was delivered and is listed is not gone"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map(|(_, rule)| rule)
+    }
+
+    /// Messages that were held back when they came and have neither been delivered nor gone.
+    pub(crate) fn delayed_count(&self) -> u64 {
+        let each = self.delays.iter().map(|entry| {
+            let (from, to) = (entry.first, entry.first + u64::from(entry.count));
+            to - from - self.gone.count(from, to)
+        });
+        each.sum()
     }
 }
 

@@ -8,7 +8,7 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::frame::{read_u32, read_u64};
 use crate::pool::write_all;
@@ -103,6 +103,17 @@ impl Checkpoint {
         let name = checkpoint_name(number);
         let failed = |source| Error::disk("read", &name, source);
         let file = disk.open(&name).map_err(failed)?;
+        Self::from_file(&*file, store_id, number)
+    }
+
+    /// The bytes of the checkpoint in an open file, verified.
+    pub(crate) fn bytes_of(file: &dyn DiskFile, store_id: &[u8; 16], number: u64) -> Result<Vec<u8>, Error> {
+        Self::from_file(file, store_id, number).map(|checkpoint| checkpoint.bytes)
+    }
+
+    fn from_file(file: &dyn DiskFile, store_id: &[u8; 16], number: u64) -> Result<Self, Error> {
+        let name = checkpoint_name(number);
+        let failed = |source| Error::disk("read", &name, source);
         let size = file.size().map_err(failed)?;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
         let count = file.read_at(&mut bytes, 0).map_err(failed)?;

@@ -9,10 +9,12 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+mod overlay;
 mod real;
 #[cfg(any(test, feature = "test-util"))]
 pub(crate) mod sim;
 
+pub use overlay::Overlay;
 pub use real::RealDisk;
 
 /// Room on the volume that holds the store.

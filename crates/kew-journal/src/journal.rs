@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::checkpoint::{CheckpointWriter, Cut};
+use crate::checkpoint::{CheckpointWriter, Cut, checkpoint_name};
 use crate::committer::{Committer, Group, Part};
 use crate::error::Error;
 use crate::frame::{FrameBuffer, HEADER_BYTES, Header, Kind, Previous, START_PAYLOAD_BYTES, frame_bytes};
 use crate::position::{Lsn, Position, SegmentId, SegmentInfo};
 use crate::segment::{BLOCK_BYTES, Segment};
 use crate::shared::{Shared, locked};
+use crate::snapshot::Snapshot;
 
 /// Where a staged payload went.
 #[derive(Debug, Clone)]
@@ -231,14 +232,42 @@ impl Journal {
         }
     }
 
+    /// The log up to the group that was taken last, to be copied from another thread once that is committed. Nothing
+    /// may be staged since.
+    ///
+    /// # Errors
+    /// [`Error::NotDurable`] while something is staged; [`Error::Disk`] when the newest checkpoint cannot be
+    /// opened, which does not end the journal.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        self.shared.alive()?;
+        let last_lsn = self.tail.last_lsn;
+        if !self.staged.is_empty() {
+            return Err(Error::NotDurable { covered: last_lsn, durable: self.shared.durable_lsn() });
+        }
+        let segments = self.chain.iter().map(|info| Ok((*info, self.shared.segment(info.id)?)));
+        let number = locked(&self.shared.checkpoints).number;
+        let name = checkpoint_name(number);
+        let opened = (number > 0).then(|| self.shared.disk.open(&name));
+        let file = opened.transpose().map_err(|source| Error::disk("open", &name, source))?;
+        let hold = Arc::new(self.chain.iter().map(|info| info.id).collect());
+        self.shared.hold(&hold);
+        Ok(Snapshot {
+            shared: Arc::clone(&self.shared),
+            segments: segments.collect::<Result<_, Error>>()?,
+            checkpoint: file.map(|file| (number, file)),
+            last_lsn,
+            _hold: hold,
+        })
+    }
+
     /// A handle that writes checkpoints, also from another thread.
     #[must_use]
     pub fn checkpoint_writer(&self) -> CheckpointWriter {
         CheckpointWriter::new(Arc::clone(&self.shared))
     }
 
-    /// Frees those of the `dead` segments that a durable checkpoint covers, and says how many. The others, and
-    /// the one being written, stay. The files are recycled or removed by later steps of the preparer.
+    /// Frees those of the `dead` segments that a durable checkpoint covers, and says how many. The others, those of a
+    /// snapshot, and the one being written, stay. The files are recycled or removed by later steps of the preparer.
     ///
     /// # Errors
     /// [`Error::Poisoned`] after a failure.
@@ -252,8 +281,9 @@ impl Journal {
         // it the next start could not tell a log that was lost from one that is empty.
         let dead: BTreeSet<SegmentId> = dead.iter().copied().collect();
         let newest = self.chain.iter().rev().find(|info| info.first_lsn <= durable).map(|info| info.id);
+        let held = shared.held();
         self.chain.retain(|info| {
-            let older = newest.is_some_and(|newest| info.id < newest);
+            let older = newest.is_some_and(|newest| info.id < newest) && !held.contains(&info.id);
             let free = older && dead.contains(&info.id) && info.last_lsn <= covered;
             if free && let Some(segment) = shared.take_segment(info.id) {
                 locked(&shared.pool).retired.push(segment);

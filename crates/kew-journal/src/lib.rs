@@ -16,6 +16,7 @@ mod checkpoint;
 mod committer;
 mod disk;
 mod error;
+mod examine;
 mod frame;
 mod handles;
 mod index;
@@ -29,6 +30,7 @@ mod recovery;
 mod scan;
 mod segment;
 mod shared;
+mod snapshot;
 mod standing;
 mod store_file;
 
@@ -36,8 +38,9 @@ pub use checkpoint::{CheckpointWriter, Cut};
 pub use committer::{Committer, Group};
 #[cfg(any(test, feature = "test-util"))]
 pub use disk::sim::{Fault, Loss, OperationKind, SimDisk};
-pub use disk::{Disk, DiskFile, FolderLock, RealDisk, Space};
+pub use disk::{Disk, DiskFile, FolderLock, Overlay, RealDisk, Space};
 pub use error::Error;
+pub use examine::{CheckpointSeen, Examination, Examiner, Finding, examine};
 pub use frame::{Frame, FrameBuffer};
 pub use journal::{Journal, Staged};
 #[cfg(feature = "mutants")]
@@ -47,4 +50,5 @@ pub use position::{Lsn, Position, SegmentId, SegmentInfo};
 pub use preparer::{Preparer, Step};
 pub use reader::Reader;
 pub use recovery::{Opened, RecoveryReport, Replay, open};
+pub use snapshot::Snapshot;
 pub use standing::Standing;

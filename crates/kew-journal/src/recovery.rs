@@ -7,9 +7,9 @@
 //! number of times: until the new segment has its name, the old state is what the next open finds. Rules in
 //! docs/format-journal.md §8.
 
-mod chain;
+pub(crate) mod chain;
 mod copy;
-mod folder;
+pub(crate) mod folder;
 mod tail;
 
 use std::sync::Arc;

@@ -84,6 +84,22 @@ impl<'a> Scanner<'a> {
         Ok(stated.filter(|bytes| *bytes <= room).map(frame_bytes))
     }
 
+    /// Moves from a place that holds no frame to the next that does; false when none is left in the range.
+    pub(crate) fn resume(&mut self) -> Result<bool, Error> {
+        loop {
+            self.offset = self.offset.saturating_add(8);
+            self.skip_implausible()?;
+            if self.at_end_of_file() {
+                return Ok(false);
+            }
+            let place = self.offset;
+            if matches!(self.next()?, Found::Frame { .. }) {
+                self.offset = place;
+                return Ok(true);
+            }
+        }
+    }
+
     /// Moves to the next multiple of 8 where a header may stand, or to where none fits any more.
     fn skip_implausible(&mut self) -> Result<(), Error> {
         while self.limit.saturating_sub(self.offset) >= HEADER_BYTES

@@ -68,6 +68,17 @@ impl SegmentHeader {
         block
     }
 
+    /// The store id and the segment size that an intact header block names, whosever it is.
+    pub(crate) fn identity(file: &dyn DiskFile) -> Option<([u8; 16], u32)> {
+        let mut block = vec![0; BLOCK];
+        let count = file.read_at(&mut block, 0).ok()?;
+        let intact = count == BLOCK
+            && block[0..8] == MAGIC
+            && crc32c::crc32c(&block[..CHECKSUM_AT]) == read_u32(&block, CHECKSUM_AT);
+        let store_id = block[16..32].try_into().ok()?;
+        intact.then(|| (store_id, read_u32(&block, 12)))
+    }
+
     /// Reads the header block of the file that carries `id` in its name.
     pub(crate) fn read(
         file: &dyn DiskFile,

@@ -4,9 +4,9 @@
 //! ahead), and this is all they have in common. The first failure of a write or sync is kept here for ever, and
 //! every later call of the write path repeats it (J7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use crate::disk::{Disk, FolderLock};
 use crate::error::Error;
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) segments: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     pub(crate) pool: Mutex<Pool>,
     pub(crate) checkpoints: Mutex<Checkpoints>,
+    /// The segments of the snapshots that are there.
+    holds: Mutex<Vec<Weak<BTreeSet<SegmentId>>>>,
     durable_lsn: AtomicU64,
     failure: OnceLock<String>,
     lock: Mutex<Option<Box<dyn FolderLock>>>,
@@ -75,6 +77,7 @@ impl Shared {
             segments: RwLock::default(),
             pool: Mutex::new(pool),
             checkpoints: Mutex::default(),
+            holds: Mutex::default(),
             durable_lsn: AtomicU64::new(0),
             failure: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
@@ -116,6 +119,22 @@ impl Shared {
 
     pub(crate) fn take_segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    /// Keeps segments until the last owner of the hold has gone.
+    pub(crate) fn hold(&self, segments: &Arc<BTreeSet<SegmentId>>) {
+        locked(&self.holds).push(Arc::downgrade(segments));
+    }
+
+    /// The segments that are kept for snapshots.
+    pub(crate) fn held(&self) -> BTreeSet<SegmentId> {
+        let mut holds = locked(&self.holds);
+        holds.retain(|hold| hold.strong_count() > 0);
+        holds
+            .iter()
+            .filter_map(Weak::upgrade)
+            .flat_map(|hold| hold.iter().copied().collect::<Vec<_>>())
+            .collect()
     }
 
     /// Lets another process in.

@@ -15,7 +15,7 @@ use crate::shared::{CHECKPOINT_FOLDER, FORMAT_MAJOR, FORMAT_MINOR, LOG_FOLDER};
 
 /// The name of the lock file.
 pub(crate) const LOCK_NAME: &str = "LOCK";
-const NAME: &str = "STORE";
+pub(crate) const NAME: &str = "STORE";
 const TEMPORARY: &str = "STORE.tmp";
 const MAGIC: [u8; 8] = *b"KEWSTORE";
 const SIZE: usize = 64;
@@ -66,7 +66,7 @@ pub(crate) fn look_before_locking(disk: &dyn Disk, options: &Options) -> Result<
 }
 
 /// Reads `STORE`; false when there is none.
-fn read(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
+pub(crate) fn read(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
     let file = match disk.open(NAME) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened.map_err(|source| Error::disk("open", NAME, source))?,
@@ -77,9 +77,18 @@ fn read(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// The file's bytes.
+pub(crate) fn bytes(disk: &dyn Disk) -> Result<[u8; SIZE], Error> {
+    let mut bytes = [0; SIZE];
+    let read = disk.open(NAME).and_then(|file| file.read_at(&mut bytes, 0));
+    let count = read.map_err(|source| Error::disk("read", NAME, source))?;
+    decode(&bytes[..count], &mut Options::new([0; 16], 0))?;
+    Ok(bytes)
+}
+
 /// Refuses a folder without `STORE` that holds something else than a creation that was cut short leaves; says whether it
 /// holds a draft of that file.
-fn judge_contents(disk: &dyn Disk) -> Result<bool, Error> {
+pub(crate) fn judge_contents(disk: &dyn Disk) -> Result<bool, Error> {
     let mut has_draft = false;
     for name in disk.list("").map_err(|source| Error::disk("list", ".", source))? {
         match name.as_str() {

@@ -26,6 +26,7 @@
 
 mod access;
 mod backlog;
+mod backup;
 mod broker;
 mod chance;
 mod clock;
@@ -47,6 +48,7 @@ mod time;
 
 pub use access::{Account, NewToken, QueuePattern, Scope, ScopeSet, SecretHash, Token};
 pub use backlog::Backlog;
+pub use backup::{Backup, BackupRefusal, BackupState, Backups};
 pub use broker::{Answer, Broker, Change, Place, Wake};
 pub use chance::Chance;
 pub use clock::Clock;

@@ -55,6 +55,8 @@ impl Operation {
             Self::ListTokens => "kew-list-tokens",
             Self::CreateToken => "kew-create-token",
             Self::RevokeToken => "kew-revoke-token",
+            Self::StartBackup => "kew-start-backup",
+            Self::ShowBackup => "kew-show-backup",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What each route does: wire to model, the broker, model to wire.
 
 mod admin;
+mod backups;
 mod consumers;
 mod identity;
 mod long_poll;
@@ -162,6 +163,9 @@ pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
         Operation::ListAccounts | Operation::CreateAccount => {
             return Ok(Named::Server);
         }
+        Operation::StartBackup | Operation::ShowBackup => {
+            return Ok(Named::Server);
+        }
         _ if call.matched.route.right == Right::Known && call.matched.account.is_empty() => {
             return Ok(Named::Caller);
         }
@@ -258,6 +262,8 @@ async fn once(call: &mut Call<'_>, named: Named) -> Result<Vec<u8>, Fault> {
         (Operation::ListTokens, Named::Account(account)) => Ok(admin::list_tokens(call, account)),
         (Operation::CreateToken, Named::Account(account)) => admin::create_token(call, account).await,
         (Operation::RevokeToken, Named::Account(account)) => admin::revoke_token(call, account).await,
+        (Operation::StartBackup, _) => backups::start(call),
+        (Operation::ShowBackup, _) => backups::show(call),
         (operation, named) => {
             // A row of the table and what its path names always go together.
             Err(Fault::new(Kind::InternalError).caused_by(format!("{operation:?} of {named:?}")))

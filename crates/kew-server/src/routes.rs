@@ -57,6 +57,8 @@ pub(crate) enum Operation {
     ListTokens,
     CreateToken,
     RevokeToken,
+    StartBackup,
+    ShowBackup,
 }
 
 /// The right that a route needs.
@@ -141,6 +143,8 @@ const ACCOUNTS: &[&str] = &["kew", "v1", "accounts"];
 const TOKENS: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens"];
 const ONE_TOKEN: &[&str] = &["kew", "v1", "accounts", ACCOUNT, "tokens", ITEM];
 
+const BACKUPS: &[&str] = &["kew", "v1", "backups"];
+
 const READ: Right = Right::InAccount(Scope::Read);
 const WRITE: Right = Right::InAccount(Scope::Write);
 const PUSHING: Right = Right::InAccount(Scope::Push);
@@ -193,6 +197,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route(&Method::GET,    TOKENS,           Right::Server,  Operation::ListTokens),
     route(&Method::POST,   TOKENS,           Right::Server,  Operation::CreateToken),
     route(&Method::DELETE, ONE_TOKEN,        Right::Server,  Operation::RevokeToken),
+    route(&Method::POST,   BACKUPS,          Right::Server,  Operation::StartBackup),
+    route(&Method::GET,    BACKUPS,          Right::Server,  Operation::ShowBackup),
 ];
 
 const fn route(

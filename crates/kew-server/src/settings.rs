@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use kew_model::AccountId;
 use kew_model::figures::Figure;
+use kew_model::{AccountId, Backups};
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 use crate::audit::Audit;
@@ -88,6 +88,8 @@ pub struct Settings {
     pub json_bodies: JsonBodies,
     /// Whether to write a line to the log for each request. Default no.
     pub log_requests: bool,
+    /// Makes copies of the store when asked to. Default none.
+    pub backups: Option<Arc<dyn Backups>>,
 }
 
 impl Default for Settings {
@@ -115,6 +117,7 @@ impl Default for Settings {
             pull_json_encoding: BodyEncoding::default(),
             json_bodies: JsonBodies::default(),
             log_requests: false,
+            backups: None,
         }
     }
 }

@@ -146,6 +146,9 @@ catalogue! {
     IdempotencyKeyInvalid  19023 400 Unsaid, "the header Idempotency-Key must be 1 to 255 visible ASCII characters, once", Chosen "design §8.24";
     TooManyFailures        19024 429 After(6), "too many wrong credentials came from this address", Chosen "store-study §7.3";
     NotReady               19025 503 After(1), "the server takes no more requests", Chosen "Kew's own calls";
+    BackupsOff             19026 409 Never, "this server keeps no backups: start it with --backup-folder DIR", Chosen "Kew's own calls, design §8.20";
+    BackupRunning          19027 409 Never, "another backup is being made", Chosen "Kew's own calls, design §8.20";
+    BackupNotFound         19028 404 Unsaid, "no backup was begun since the server was started", Chosen "Kew's own calls, design §8.20";
     ConsumerSettings      100127 400 Unsaid, "the consumer's settings are invalid", Observed "spec §8.2";
     QueueSettings         100128 400 Unsaid, "the queue's settings are invalid", Observed "spec §8.2";
 }

@@ -15,6 +15,7 @@
 //! is refused.
 
 pub mod access;
+pub mod backup;
 pub mod catalogue;
 pub mod consumers;
 pub mod envelope;

@@ -85,7 +85,7 @@ fn argument(setting: &Setting) -> Arg {
     let argument = Arg::new(setting.key).long(setting.flag()).help(help);
     let value_name = match setting.kind {
         Kind::Switch => return argument.action(ArgAction::SetTrue),
-        Kind::Path => "DIR",
+        Kind::Path | Kind::Folder => "DIR",
         Kind::File => "FILE",
         Kind::Addresses => "ADDRESSES",
         Kind::Address => "ADDRESS:PORT",

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Path,
     /// A path of a file, or nothing.
     File,
+    /// A path of a folder, or nothing.
+    Folder,
     /// IP addresses with commas between them, or nothing.
     Addresses,
     /// An IP address and a port.
@@ -161,6 +163,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: "false",
         help: "Log one line for each request",
     },
+    Setting {
+        key: "backup_folder",
+        kind: Kind::Folder,
+        default: "",
+        help: "Folder on this machine for the copies that kew backup asks for; without one it is refused",
+    },
 ];
 
 impl Setting {
@@ -180,7 +188,7 @@ impl Setting {
     /// What the setting holds, when the text is nothing such.
     pub(crate) fn check(&self, text: &str) -> anyhow::Result<()> {
         match &self.kind {
-            Kind::File => {}
+            Kind::File | Kind::Folder => {}
             Kind::Addresses => drop(addresses(text)?),
             Kind::Path => ensure!(!text.is_empty(), "must be a path, not an empty text"),
             Kind::Address => {

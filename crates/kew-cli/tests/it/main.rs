@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
+mod backup;
 mod bench;
+mod check;
 mod config;
 mod consumers;
 mod desk;

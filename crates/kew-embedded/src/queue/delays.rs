@@ -180,7 +180,6 @@ impl Delays {
     }
 
     /// The messages that live, entered one by one in their order: what two histories of one queue have in common.
-    #[cfg(feature = "test-util")]
     pub(crate) fn in_order(&self, lives: impl Fn(u64) -> bool) -> Self {
         let each = self.iter().flat_map(|entry| {
             (entry.first..entry.end()).map(|sequence| (entry.available_at, sequence, entry.span))

@@ -110,6 +110,15 @@ fn a_store_of_each_version_holds_what_was_written() {
 }
 
 #[test]
+fn a_store_of_each_version_is_whole_when_all_of_it_is_read() {
+    for name in STORES {
+        let disk = Arc::new(RealDisk::new(fixtures().join(name)).read_only());
+        let report = kew_embedded::check::check(disk, &mut |_, _, _| {}).unwrap();
+        assert!(report.is_whole() && report.readable() > 0, "{name}: {report:#?}");
+    }
+}
+
+#[test]
 fn a_store_of_each_version_holds_the_same_after_this_version_wrote_its_checkpoint() {
     for name in STORES {
         // Given a copy that was opened and closed, so that all of it stands in a checkpoint of this version

@@ -1,7 +1,9 @@
 //! The embedded broker, put to what every broker must pass and to what only it must.
 
 mod aging;
+mod backup;
 mod bounds;
+mod check;
 mod cleaning;
 mod crash;
 mod drain;

@@ -20,6 +20,8 @@ const SLICES_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct RealDisk {
     root: PathBuf,
+    /// Whether nothing below the root may change.
+    read_only: bool,
     /// Folders that were synced before, by their names. They stay open, so that a process that may open no more files
     /// can still make names durable.
     folders: Arc<Mutex<BTreeMap<String, Arc<File>>>>,
@@ -28,7 +30,18 @@ pub struct RealDisk {
 impl RealDisk {
     /// The disk below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), folders: Arc::default() }
+        Self { root: root.into(), read_only: false, folders: Arc::default() }
+    }
+
+    /// The same disk, of which nothing is ever changed: files are opened for reading, a lock is taken only where its
+    /// file is, and everything that writes is refused.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    fn writable(&self) -> io::Result<()> {
+        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
     }
 
     /// The folder.
@@ -40,7 +53,8 @@ impl RealDisk {
 
 #[derive(Debug)]
 struct RealLock {
-    _file: File,
+    /// Absent where nobody ever locked anything, and nothing may be made.
+    _file: Option<File>,
 }
 
 impl FolderLock for RealLock {}
@@ -51,16 +65,23 @@ struct RealFile(File);
 impl Disk for RealDisk {
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn FolderLock>>> {
         let path = self.root.join(name);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(!self.read_only).create(!self.read_only).truncate(false).mode(0o600);
+        let file = match options.open(path) {
+            Err(error) if self.read_only && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Box::new(RealLock { _file: None })));
+            }
+            opened => opened?,
+        };
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(RealLock { _file: Some(file) }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
+        self.writable()?;
         let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
         let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
@@ -78,21 +99,24 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.writable()?;
         let path = self.root.join(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.root.join(name))?;
+        let file = OpenOptions::new().read(true).write(!self.read_only).open(self.root.join(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?;
         fs::rename(self.root.join(from), self.root.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.writable()?;
         fs::remove_file(self.root.join(name))
     }
 

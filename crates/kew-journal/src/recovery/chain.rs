@@ -36,7 +36,7 @@ impl Link {
 }
 
 /// Whether a frame of this kind and number may follow the payload `last`.
-pub(super) fn follows(kind: Kind, lsn: Lsn, last: Lsn) -> bool {
+pub(crate) fn follows(kind: Kind, lsn: Lsn, last: Lsn) -> bool {
     lsn == if kind == Kind::Data { last.next() } else { last }
 }
 

@@ -174,7 +174,7 @@ fn list(shared: &Shared, folder: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Splits `<16 hex digits>.<suffix>`.
-fn parse(name: &str) -> Option<(u64, &str)> {
+pub(crate) fn parse(name: &str) -> Option<(u64, &str)> {
     let (stem, suffix) = name.split_once('.')?;
     let number = u64::from_str_radix(stem, 16).ok().filter(|number| *number < u64::MAX)?;
     (stem.len() == 16).then_some((number, suffix))

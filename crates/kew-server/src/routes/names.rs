@@ -99,6 +99,7 @@ impl Operation {
             | Self::Describe
             | Self::ListAccounts
             | Self::ListTokens => &[],
+            Self::StartBackup | Self::ShowBackup => &[],
             Self::VerifyToken
             | Self::GetUser
             | Self::ListMemberships

@@ -27,7 +27,7 @@ fn body_for(method: &str, path: &str) -> &'static str {
         Some("tokens") => r#"{"scopes":["push"]}"#,
         Some("extend") => r#"{"extend":[]}"#,
         Some("purge") => r#"{"refs":[]}"#,
-        Some("pull" | "ack" | "peek" | "preview" | "redrive" | "accounts") => "",
+        Some("pull" | "ack" | "peek" | "preview" | "redrive" | "accounts" | "backups") => "",
         _ => panic!("{method} {path} is new: say here which body it takes"),
     }
 }

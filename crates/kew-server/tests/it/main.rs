@@ -6,6 +6,7 @@ mod abuse;
 mod admin;
 mod audit;
 mod auth;
+mod backups;
 mod client;
 mod consumer_replacement;
 mod consumers;

@@ -115,6 +115,9 @@ impl Kind {
             Self::IdempotencyKeyInvalid => {
                 "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters."
             }
+            Self::BackupsOff => "Start the server with `--backup-folder DIR`.",
+            Self::BackupRunning => "Wait until it is done: `GET /kew/v1/backups` tells how far it is.",
+            Self::BackupNotFound => "Begin one: `kew backup`.",
             Self::ConsumerSettings | Self::QueueSettings => {
                 "Correct the setting that the text names; it says the range, too."
             }

@@ -134,6 +134,8 @@ fn others_call(id: &str) -> Option<Described> {
         "kew-list-tokens" => lists("List an account's tokens", named("TokenView")),
         "kew-create-token" => takes("Create a token", Body::Required(new_token()), named("TokenView")),
         "kew-revoke-token" => shows("Revoke a token", nothing()),
+        "kew-start-backup" => shows("Begin a copy of the store", named("BackupView")),
+        "kew-show-backup" => shows("Show the copy that was begun last", named("BackupView")),
         "kew-health" => shows("Say that the server answers", results::healthy()),
         "kew-ready" => shows("Say whether the server takes requests", results::ready()),
         _ => return None,

@@ -8,6 +8,7 @@ use super::schema::{
     Schema, answered, answered_partly, anything, count, flag, list, map_of_texts, named, one_of, text,
 };
 use crate::access::{AccountView, MemberAccountView, MembershipView, TokenView, UserView, VerifiedView};
+use crate::backup::BackupView;
 use crate::consumers::ConsumerView;
 use crate::envelope::Page;
 use crate::queues::{MetricsView, PurgeView, PurgedView, QueueView};
@@ -17,6 +18,7 @@ use crate::subscriptions::SubscriptionView;
 pub(super) fn definitions() -> Map<String, Value> {
     let mut schemas = Map::new();
     view::<AccountView>(&mut schemas);
+    view::<BackupView>(&mut schemas);
     view::<ConsumerView>(&mut schemas);
     view::<MemberAccountView>(&mut schemas);
     view::<MembershipView>(&mut schemas);
