@@ -13,7 +13,8 @@ use crate::program::{self, Program};
 use crate::{say, workspace};
 
 /// Programs of the system that tests start, and the packages that hold them. The search for bad input compiles C++.
-const SYSTEM: [(&str, &str); 3] = [("curl", "curl"), ("strace", "strace"), ("c++", "g++")];
+const SYSTEM: [(&str, &str); 4] =
+    [("curl", "curl"), ("strace", "strace"), ("c++", "g++"), ("systemd-analyze", "systemd")];
 /// Suites that run on Python, each with packages of its own.
 const PYTHON_SUITES: [&str; 2] = ["python", "openapi"];
 /// Suites that run on node.

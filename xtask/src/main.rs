@@ -5,6 +5,7 @@
 
 mod bench;
 mod codegen;
+mod dist;
 mod fuzz;
 mod install;
 mod program;
@@ -13,6 +14,7 @@ mod say;
 mod soak;
 mod test;
 mod tidy;
+mod unit;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ usage: cargo xtask COMMAND
   tidy      check the rules of the house that no compiler knows
   soak      the searches of the tests, for hours: soak [--hours N | --minutes N] [PART]
   bench     measure Kew against its ceilings (arguments go to bench/run)
+  dist      make a release of this machine's kind in target/dist: program, checksums, bill of materials
   codegen   write docs/errors.md anew";
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "tidy" => tidy::run(),
         "bench" => bench::run(rest),
         "codegen" => codegen::run(),
+        "dist" => dist::run(),
         "soak" => soak::run(rest),
         _ => bail!("there is no command {command}\n\n{USAGE}"),
     }

@@ -86,6 +86,17 @@ impl Program {
         status.with_context(|| format!("cannot start {self}"))
     }
 
+    /// Runs it and gives all that it prints, to either stream.
+    ///
+    /// # Errors
+    /// When it cannot be started or fails, with what it has printed.
+    pub(crate) fn all_output(&self) -> anyhow::Result<String> {
+        let output = self.command()?.output().with_context(|| format!("cannot start {self}"))?;
+        let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        ensure!(output.status.success(), "{self}: {}\n{out}{err}", output.status);
+        Ok(format!("{out}{err}"))
+    }
+
     fn command(&self) -> anyhow::Result<Command> {
         let Some((name, arguments)) = self.words.split_first() else { bail!("a program has a name") };
         let mut command = Command::new(name);

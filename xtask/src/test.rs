@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::program::Program;
 use crate::rings::{Count, Rings};
 use crate::workspace::{self, Workspace};
-use crate::{fuzz, install, tidy};
+use crate::{fuzz, install, tidy, unit};
 
 /// Installs what is missing and runs every ring.
 ///
@@ -21,6 +21,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         silent(&Program::new(&clippy))
     });
     rings.run("tidy", || tidy::run().map(|()| Count::default()));
+    rings.run("systemd unit", unit::check);
     rings.run("tests", || Program::new(&["cargo", "test", "--workspace", "--no-fail-fast"]).count());
     rings.run("bad input: corpus", fuzz::replay);
     rings.run("bad input: search", search);

@@ -1,10 +1,11 @@
 //! `cargo xtask tidy`: the rules of the house that no compiler knows.
 //!
 //! Each check is a function from what it looks at to complaints; only [`run`] touches the disk. `layers` holds the table
-//! of who may import whom, `text` what source and documents must not say, `documents` what documents must say.
+//! of who may import whom, `text` what source and documents must not say, `documents` what documents must say, `packaging` what the unit and the images must.
 
 mod documents;
 mod layers;
+mod packaging;
 mod text;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     complaints.extend(layers::tree()?);
     complaints.extend(files.iter().flat_map(text::check));
     complaints.extend(documents::check(&packages, &files));
+    complaints.extend(packaging::check(&files));
     if complaints.is_empty() {
         say::line(&format!("tidy: {} crates and {} files keep the rules", packages.len(), files.len()));
         return Ok(());
