@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::program::{self, Program};
-use crate::{say, workspace};
+use crate::say;
+use crate::workspace::{self, text};
 
 /// The largest program, in bytes (design §7).
 const PROGRAM_BYTES_MAX: u64 = 15_000_000;
@@ -31,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let bill = Bill::read(&metadata, &lock)?;
 
-    let built = Path::new(metadata["target_directory"].as_str().unwrap_or_default()).to_path_buf();
+    let built = PathBuf::from(text(&metadata["target_directory"]));
     let dist = built.join("dist");
     let name = format!("kew-{}-{target}", bill.version);
     let folder = dist.join(&name);
@@ -193,10 +194,6 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

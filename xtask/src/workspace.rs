@@ -70,6 +70,7 @@ fn package(value: &Value) -> Package {
     }
 }
 
-fn text(value: &Value) -> String {
+/// A text of what cargo says; empty where there is none.
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -218,7 +218,10 @@ impl Client {
             ureq::Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => {
                 anyhow!("no server answers on {}; is kew running?", self.origin)
             }
-            _ => anyhow!("cannot ask {}: {error}", self.origin),
+            _ => {
+                let reason = error.to_string();
+                anyhow!("cannot ask {}: {reason}{}", self.origin, advice_on(&reason))
+            }
         }
     }
 
@@ -271,5 +274,17 @@ fn advice(code: u32) -> &'static str {
         19_019 => "; it is the destination that is missing",
         19_001 => "; kew consumers add QUEUE attaches one",
         _ => "",
+    }
+}
+
+/// What to do about a certificate that is not trusted.
+fn advice_on(reason: &str) -> &'static str {
+    let says = |what| reason.contains(what);
+    if says("UnknownIssuer") || says("BadSignature") {
+        "; if it is a certificate of your own, give it with --ca-file"
+    } else if says("CaUsedAsEndEntity") {
+        "; the server's certificate is one of an authority: make it with basicConstraints=CA:FALSE"
+    } else {
+        ""
     }
 }

@@ -105,7 +105,9 @@ async fn serve_encrypted<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shaken = {
-        let handshake = pin!(timeout(house.settings().handshake_timeout, tls.shake_hands(stream)));
+        let otherwise = || house.answer_no_request(&reply::plaintext(), guest);
+        let handshake = tls.shake_hands(stream, otherwise);
+        let handshake = pin!(timeout(house.settings().handshake_timeout, handshake));
         tokio::select! {
             biased;
             shaken = handshake => shaken,

@@ -56,14 +56,11 @@ impl Door {
         {
             return Err(Fault::new(Kind::TooManyFailures));
         }
-        let caller =
-            Caller::identify(knock.headers, &settings.access, broker, clock).inspect_err(|fault| {
-                if let Some((failures, address)) = &counted
-                    && is_failure(fault, knock.headers)
-                {
-                    failures.take(*address);
-                }
-            })?;
+        let caller = Caller::identify(knock.headers, &settings.access, broker, clock).map_err(|fault| {
+            let is_one_too_many = is_failure(&fault, knock.headers)
+                && counted.as_ref().is_some_and(|(failures, address)| !failures.take(*address));
+            if is_one_too_many { Fault::new(Kind::TooManyFailures) } else { fault }
+        })?;
         match (&self.requests, caller.token()) {
             (Some(requests), Some(token)) if !requests.take(token) => {
                 let most = settings.token_requests_per_second_max;

@@ -106,7 +106,7 @@ impl House {
         let id = self.request_ids.draw();
         self.meters.answered(None, Some(fault), None);
         told::no_request(id, guest, fault, &self.settings);
-        reply::to_no_request(fault, Some(id))
+        reply::to_no_request(fault, id)
     }
 
     /// Answers one request, whatever happens.

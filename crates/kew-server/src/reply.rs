@@ -80,24 +80,23 @@ pub(crate) fn crowded() -> Fault {
     Fault::new(Kind::Overloaded).detailed(why)
 }
 
-/// The whole answer to bytes that are no TLS, on a server that speaks nothing else: in plain HTTP, as the client most likely
-/// does.
-pub(crate) fn to_plaintext() -> Vec<u8> {
+/// Why bytes are not taken that are no TLS, on a server that speaks nothing else.
+pub(crate) fn plaintext() -> Fault {
     let why = "this server speaks HTTPS on this port: use https:// in place of http://";
-    to_no_request(&Fault::new(Kind::ConnectionMalformed).detailed(why), None)
+    Fault::new(Kind::ConnectionMalformed).detailed(why)
 }
 
 /// The whole answer to what never became a request; the connection ends with it.
-pub(crate) fn to_no_request(fault: &Fault, id: Option<RequestId>) -> Vec<u8> {
+pub(crate) fn to_no_request(fault: &Fault, id: RequestId) -> Vec<u8> {
     let line = fault.line();
     let status = StatusCode::from_u16(line.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut more = id.map_or_else(String::new, |id| format!("x-request-id: {id}\r\n"));
-    if let Again::After(seconds) = line.again {
-        more += &format!("retry-after: {seconds}\r\n");
-    }
+    let again = match line.again {
+        Again::After(seconds) => format!("retry-after: {seconds}\r\n"),
+        Again::Unsaid | Again::Never => String::new(),
+    };
     let body = envelope::failure(fault);
     let mut answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{more}connection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-request-id: {id}\r\n{again}connection: close\r\n\r\n",
         body.len()
     )
     .into_bytes();

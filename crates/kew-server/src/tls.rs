@@ -19,8 +19,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::reply;
-
 /// The first byte of every TLS handshake: the type of its record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
@@ -64,17 +62,21 @@ impl Tls {
         Ok(())
     }
 
-    /// Shakes hands.
+    /// Shakes hands. Somebody who does not speak TLS is told `otherwise`, in plain HTTP, which it most likely speaks.
     ///
     /// # Errors
     /// When the client does not speak TLS, or not one that this server speaks, or leaves.
-    pub(crate) async fn shake_hands<S>(&self, mut stream: S) -> io::Result<TlsStream<Rewound<S>>>
+    pub(crate) async fn shake_hands<S>(
+        &self,
+        mut stream: S,
+        otherwise: impl FnOnce() -> Vec<u8>,
+    ) -> io::Result<TlsStream<Rewound<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let first = stream.read_u8().await?;
         if first != HANDSHAKE {
-            stream.write_all(&reply::to_plaintext()).await?;
+            stream.write_all(&otherwise()).await?;
             stream.shutdown().await?;
             // A connection that is closed over unread bytes would lose the answer.
             tokio::io::copy(&mut stream.take(UNREAD_BYTES_MAX), &mut tokio::io::sink()).await?;

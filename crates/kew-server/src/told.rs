@@ -84,7 +84,7 @@ impl Told<'_> {
             let microseconds = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let (bytes_in, bytes_out) = (self.bytes_in, self.bytes_out);
             let token = self.token.map_or_else(|| "-".to_owned(), |token| token.to_string());
-            tracing::info!(request = %id, %address, token, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
+            tracing::info!(request = %id, %address, %token, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
         }
     }
 }

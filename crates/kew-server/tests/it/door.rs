@@ -40,6 +40,8 @@ async fn an_address_that_shows_too_many_wrong_credentials_is_not_listened_to_for
     // And other addresses, who is known already, and what needs no credential are served
     ask(&kew, "192.0.2.2", DEVELOPER).await.expect(200);
     known.call("GET", QUEUES, DEVELOPER, "").await.expect(200);
+    assert_eq!(known.call("GET", QUEUES, WRONG, "").await.failure(), TOO_MANY);
+    known.call("GET", QUEUES, DEVELOPER, "").await.expect(200);
     kew.connect_from("192.0.2.1").await.call("GET", "/healthz", "", "").await.expect(200);
     // When some time has passed, then it has one more try
     advance(Duration::from_secs(6)).await;

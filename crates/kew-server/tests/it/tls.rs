@@ -99,6 +99,7 @@ async fn somebody_who_speaks_plain_http_is_told_so_in_plain_http() {
     let refused = client.call("GET", "/healthz", "", "").await;
     assert_eq!(refused.failure(), (400, 19_010));
     assert_eq!(refused.text(), "this server speaks HTTPS on this port: use https:// in place of http://");
+    assert!(refused.header("x-request-id").is_some(), "{refused:?}");
     assert_eq!(client.end().await, "");
 }
 
