@@ -156,7 +156,12 @@ impl Archive {
             stored.and_then(|bytes| SegmentIndex::read(&mut codec::Reader::new(&bytes, "index")).ok());
         let index = Arc::new(match decoded {
             Some(index) => index,
-            None => self.scan(segment)?,
+            None => {
+                let index = self.scan(segment)?;
+                // Kept for the next time; if that fails it is made again.
+                drop(self.keep_index(segment, &index));
+                index
+            }
         });
         self.indexes().keep(segment, Arc::clone(&index));
         Ok(index)

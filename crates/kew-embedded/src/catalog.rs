@@ -110,6 +110,18 @@ impl Catalog {
         }
     }
 
+    /// Finds queues by their present names and ids alone. While a log is replayed over queues of different moments, two may
+    /// have the same ones for a time.
+    pub(crate) fn settle_names(&mut self) {
+        self.queue_names.clear();
+        self.queue_ids.clear();
+        for queue in self.queues.values() {
+            let names = self.queue_names.entry(queue.account).or_default();
+            names.insert(queue.name.as_str().into(), queue.number);
+            self.queue_ids.insert(queue.id, queue.number);
+        }
+    }
+
     pub(crate) fn accounts(&self) -> &[Arc<Account>] {
         &self.accounts
     }

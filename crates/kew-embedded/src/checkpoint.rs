@@ -1,7 +1,7 @@
 //! The state as bytes, so that a restart need not replay the whole log (`docs/format.md` §8).
 //!
-//! Everything that the log says is here: catalog, cursors, bits, runs, delays, where messages lie, and the indexes that
-//! no sidecar holds yet. Each queue carries the number of the newest frame that its part includes.
+//! Everything that the log says is here: catalog, cursors, bits, runs, delays, and where messages lie. Each queue carries
+//! the number of the newest frame that its part includes, the catalog that of the whole.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use kew_model::{Idempotency, Sequence, Timestamp};
 use crate::catalog::CatalogChange;
 use crate::index::SegmentIndex;
 use crate::queue::QueueState;
-use crate::queue::delays::Delayed;
+use crate::queue::delays::{Bucket, Delayed};
 use crate::queue::departures::Reason;
 use crate::queue::extents::{Extent, Live, Summary};
 use crate::queue::runs::{Phase, Run};
@@ -20,6 +20,7 @@ use crate::record::codec::{Malformed, Reader, Write};
 use crate::record::objects;
 use crate::record::ranges::Range;
 use crate::record::run::{Details, Mask, Span};
+use crate::snapshot::{QueueSnapshot, Snapshot};
 use crate::state::{State, live_by_segment};
 
 /// The version of a checkpoint's payload that this build writes.
@@ -34,29 +35,20 @@ const VERSION_2: u8 = 2;
 /// The third version: without what the messages are like where they lie.
 const VERSION_3: u8 = 3;
 
-/// Writes the whole state.
-pub(crate) fn encode(state: &State) -> Vec<u8> {
+/// Writes what was noted of the state.
+pub(crate) fn encode(snapshot: &Snapshot) -> Vec<u8> {
+    let Snapshot { newest, latest, next_queue, accounts, tokens, subscriptions, queues } = snapshot;
     let mut out = Vec::new();
     out.put_u8(VERSION);
-    out.put_u64(state.applied.0);
-    out.put_time(state.latest);
-    out.put_u32(state.next_queue);
-    put_list(&mut out, state.catalog.accounts(), |out, account| objects::put_account(out, account));
-    let tokens: Vec<_> = state.catalog.all_tokens().collect();
-    put_list(&mut out, &tokens, |out, token| objects::put_token(out, token));
-    out.put_varint(state.catalog.all_subscriptions().len() as u64);
-    for subscription in state.catalog.all_subscriptions() {
-        objects::put_subscription(&mut out, subscription);
-    }
-    out.put_varint(state.queues.len() as u64);
-    for queue in state.queues.values() {
-        put_queue(&mut out, queue, state);
-    }
-    out.put_varint(state.indexes.len() as u64);
-    for (segment, index) in &state.indexes {
-        out.put_u64(segment.0);
-        index.put(&mut out);
-    }
+    out.put_u64(newest.0);
+    out.put_time(*latest);
+    out.put_u32(*next_queue);
+    put_list(&mut out, accounts, |out, account| objects::put_account(out, account));
+    put_list(&mut out, tokens, |out, token| objects::put_token(out, token));
+    put_list(&mut out, subscriptions, |out, subscription| objects::put_subscription(out, subscription));
+    put_list(&mut out, queues, |out, queue| put_queue(out, queue, *latest));
+    // No indexes: those of the segments that replay does not go through as a whole are made by scans.
+    out.put_varint(0);
     out
 }
 
@@ -69,6 +61,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
     }
     let mut state = State::default();
     state.applied = Lsn(reader.u64()?);
+    state.catalog_covered = state.applied;
     state.latest = reader.time()?;
     state.next_queue = reader.u32()?;
     for _ in 0..reader.varint()? {
@@ -92,8 +85,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Malformed> {
         state.watch_times(number);
     }
     for _ in 0..reader.varint()? {
-        let segment = SegmentId(reader.u64()?);
-        state.indexes.insert(segment, SegmentIndex::read(reader)?);
+        let _segment = SegmentId(reader.u64()?);
+        SegmentIndex::read(reader)?;
     }
     state.live = live_by_segment(state.queues.values());
     if reader.is_empty() { Ok(state) } else { Err(Malformed("checkpoint with bytes to spare")) }
@@ -104,9 +97,9 @@ fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>,
     items.iter().for_each(|item| put(out, item));
 }
 
-fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
+fn put_queue(out: &mut Vec<u8>, queue: &QueueSnapshot, latest: Timestamp) {
     objects::put_queue(out, &queue.object);
-    out.put_u64(state.applied.0);
+    out.put_u64(queue.covered.0);
     out.put_u64(queue.next);
     out.put_u64(queue.cursor);
     out.put_u64(queue.in_line);
@@ -118,9 +111,9 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
         out.put_u64(*first);
         out.put_u64(*bits);
     });
-    let runs: Vec<_> = queue.runs.iter().collect();
+    let runs: Vec<_> = queue.runs.values().collect();
     put_list(out, &runs, |out, run| put_run(out, run));
-    let delays: Vec<_> = queue.delays.iter().collect();
+    let delays: Vec<_> = queue.delays.values().flat_map(Bucket::iter).collect();
     put_list(out, &delays, |out, delayed| {
         out.put_time(delayed.available_at);
         out.put_u64(delayed.first);
@@ -146,7 +139,7 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueState, state: &State) {
         });
     }
     out.put_time(queue.aged);
-    let keys: Vec<_> = queue.keys.iter(state.latest).collect();
+    let keys: Vec<_> = queue.keys.iter(latest).collect();
     put_list(out, &keys, |out, (at, Idempotency { key, content })| {
         out.put_time(*at);
         out.put(key);

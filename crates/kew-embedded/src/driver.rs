@@ -23,12 +23,16 @@ use crate::options::Options;
 use crate::reply::ReplyTo;
 use crate::shard::Cleaned;
 use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
+use crate::snapshot::{Noting, Snapshot};
 
 /// How long after the last commit the log's end is marked as durable.
 const IDLE: Duration = Duration::from_millis(50);
 
 /// After so many log bytes the keeper is told that there may be something to prepare.
 const POKE_BYTES: u64 = 256 * 1024;
+
+/// How long after a checkpoint the next is kept if only that gives space back to a volume that is too full for pushes.
+const CHECKPOINT_PRESSED: Milliseconds = Milliseconds(1_000);
 
 /// How long after a failed checkpoint the next one is tried.
 const CHECKPOINT_AGAIN: Milliseconds = Milliseconds(1_000);
@@ -66,6 +70,8 @@ pub(crate) struct Progress {
     poked_at: u64,
     checkpoint_at: Timestamp,
     checkpoint_running: bool,
+    /// The state as far as it was noted for that checkpoint.
+    noting: Option<Noting>,
     /// After a failure: when to try again.
     checkpoint_again_at: Timestamp,
     /// The newest segment whose predecessors were handed to the keeper.
@@ -147,6 +153,9 @@ impl Driver {
     /// How long to wait: until the next lease ends, a delay is over while somebody waits, or the log's end wants
     /// marking.
     fn patience(&self) -> Option<Duration> {
+        if self.progress.noting.is_some() {
+            return Some(Duration::ZERO);
+        }
         let now = self.shared.clock.now();
         let desk = self.shared.desk.lock();
         let shard = &desk.as_ref()?.shard;
@@ -156,7 +165,9 @@ impl Driver {
         let wants_checkpoint =
             !self.progress.checkpoint_running && shard.journal.log_bytes_since_checkpoint() > 0;
         let checkpoint = wants_checkpoint.then(|| {
-            let at = self.progress.checkpoint_at.after(Milliseconds(self.options.checkpoint_ms));
+            let period = Milliseconds(self.options.checkpoint_ms);
+            let period = if shard.no_space.is_some() { period.min(CHECKPOINT_PRESSED) } else { period };
+            let at = self.progress.checkpoint_at.after(period);
             at.max(self.progress.checkpoint_again_at)
         });
         let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
@@ -205,7 +216,8 @@ impl Driver {
 
     /// Marks the log's end when there has been nothing to do for a while.
     fn mark_if_quiet(&mut self, work: &mut Work, quiet: bool) -> Result<(), kew_journal::Error> {
-        if (quiet && self.progress.unmarked) || !self.progress.snapshots.is_empty() {
+        let is_idle = quiet && self.progress.unmarked && self.progress.noting.is_none();
+        if is_idle || !self.progress.snapshots.is_empty() {
             self.progress.unmarked = false;
             work.shard.journal.mark()?;
         }
@@ -230,20 +242,25 @@ impl Driver {
             progress.indexed = active;
             for (segment, index) in shard.state.indexes.range(..active) {
                 if progress.indexing.insert(*segment) {
-                    chores.tasks.push(Task::Index(*segment, index.clone()));
+                    chores.tasks.push(Task::Index(*segment, Arc::clone(index)));
                 }
             }
         }
         let elapsed_ms = now.since(progress.checkpoint_at).0;
+        let is_pressed = shard.no_space.is_some() && elapsed_ms >= CHECKPOINT_PRESSED.0;
         let due = log_bytes >= self.options.checkpoint_bytes
-            || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms);
+            || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms)
+            || (log_bytes > 0 && is_pressed && shard.holds_dead_segments());
         if due && !progress.checkpoint_running && now >= progress.checkpoint_again_at {
             progress.checkpoint_running = true;
             progress.checkpoint_at = now;
-            // A queue that gets no more pushes would keep its keys for ever.
-            shard.state.forget_old_keys(now);
-            let cut = shard.journal.checkpoint_cut();
-            chores.tasks.push(Task::Checkpoint(cut, checkpoint::encode(&shard.state)));
+            progress.noting = Some(Noting::begin(shard.journal.checkpoint_cut()));
+        }
+        if let Some(noting) = progress.noting.take() {
+            match noting.note(&mut shard.state, self.options.checkpoint_pieces) {
+                Ok((cut, snapshot)) => chores.tasks.push(Task::Checkpoint(cut, Box::new(snapshot))),
+                Err(noting) => progress.noting = Some(noting),
+            }
         }
         if core::mem::take(&mut progress.may_free) {
             chores.dead = shard.dead_segments();
@@ -324,7 +341,7 @@ impl Driver {
         let Work { shard, .. } = work;
         let cut = shard.journal.checkpoint_cut();
         let kept = if shard.journal.log_bytes_since_checkpoint() > 0 {
-            self.checkpoints.write(&cut, &checkpoint::encode(&shard.state))
+            self.checkpoints.write(&cut, &checkpoint::encode(&Snapshot::of(&shard.state)))
         } else {
             Ok(())
         };

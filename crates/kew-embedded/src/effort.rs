@@ -17,7 +17,11 @@ pub(crate) struct Effort {
 impl Effort {
     /// Something was looked at.
     pub(crate) fn note(&self) {
-        self.looked_at.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.looked_at.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn total(&self) -> u64 {

@@ -45,11 +45,6 @@ impl SegmentIndex {
         size_of::<Self>() + self.queues.values().map(each).sum::<usize>()
     }
 
-    /// Drops the frames of a queue that was deleted.
-    pub(crate) fn forget(&mut self, queue: QueueNumber) {
-        self.queues.remove(&queue);
-    }
-
     /// The frame that holds a message, if the segment does, and those of the queue after it.
     pub(crate) fn from(&self, queue: QueueNumber, sequence: u64) -> &[Entry] {
         let Some(entries) = self.queues.get(&queue) else { return &[] };

@@ -6,16 +6,21 @@ use std::hash::DefaultHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kew_journal::Lsn;
-use kew_model::{QueueNumber, Sequence};
+use kew_model::{QueueNumber, Sequence, Timestamp};
 
 use crate::archive::Archive;
 use crate::checkpoint;
 use crate::decide::locate;
 use crate::embedded::{Embedded, Engine};
 use crate::inline::Inline;
-use crate::queue::extents::Extents;
+use crate::queue::QueueState;
+use crate::queue::delays::{Bucket, Delayed};
+use crate::queue::extents::{Extent, Extents};
+use crate::queue::gone::BLOCK_BYTES;
+use crate::queue::runs::{Phase, Run, RunKey};
 use crate::record::Placed;
 use crate::shard::Shard;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// A look into a store that was opened by [`Embedded::open_inline`].
@@ -109,6 +114,16 @@ impl Inspect<'_> {
         self.inline.with_shard(|shard| shard.cleaner.written_bytes).unwrap_or_default()
     }
 
+    /// About how many bytes the state takes in memory, counted by what it holds. Windows are not among them.
+    pub fn state_bytes(self) -> usize {
+        self.inline.with_shard(|shard| shard.state.memory_bytes()).unwrap_or_default()
+    }
+
+    /// What was noted for checkpoints so far, in pieces, each of which is copied as a whole or shared.
+    pub fn noted(self) -> u64 {
+        self.inline.with_shard(|shard| shard.state.noted.total()).unwrap_or_default()
+    }
+
     /// Bytes of frames that windows hold.
     pub fn window_bytes(self) -> usize {
         self.inline.with_shard(|shard| shard.state.window_bytes).unwrap_or_default()
@@ -183,6 +198,20 @@ impl State {
         }
     }
 
+    fn memory_bytes(&self) -> usize {
+        let queues = self.queues.values().map(|queue| {
+            let run = size_of::<(RunKey, Run)>() + size_of::<(Phase, Timestamp, RunKey)>() * 2;
+            let runs = queue.runs.iter().count() * run;
+            let gone = queue.gone.block_count() * (BLOCK_BYTES + 64);
+            let delays = queue.delays.len() * size_of::<Delayed>() * 3 / 2;
+            let buckets = queue.delays.buckets().iter().count() * (size_of::<Bucket>() + 64);
+            let extents = queue.extents.iter().len() * size_of::<Extent>();
+            size_of::<QueueState>() + runs + gone + delays + buckets + extents
+        });
+        let indexes: usize = self.indexes.values().map(|index| index.memory_bytes()).sum();
+        queues.sum::<usize>() + indexes
+    }
+
     /// One number for all that the state means: everything but where things lie, which a restart may change.
     pub(crate) fn digest(&self) -> u64 {
         let mut meaning = self.clone();
@@ -192,7 +221,7 @@ impl State {
             queue.delays = queue.delays.in_order(|sequence| !queue.gone.contains(sequence));
         }
         let mut hasher = DefaultHasher::new();
-        checkpoint::encode(&meaning).hash(&mut hasher);
+        checkpoint::encode(&Snapshot::of(&meaning)).hash(&mut hasher);
         hasher.finish()
     }
 }

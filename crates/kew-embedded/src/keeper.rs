@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::archive::Archive;
 use crate::budget::Room;
+use crate::checkpoint;
 use crate::command::{BacklogSeen, Fetch, Input, OldestSeen, Part, Picks};
 use crate::driver::Message;
 use crate::index::SegmentIndex;
@@ -18,6 +19,7 @@ use crate::options::Options;
 use crate::pulled::{self, Unreadable};
 use crate::shard::NoSpace;
 use crate::shared::{Alarm, Shared};
+use crate::snapshot::Snapshot;
 
 /// How often it is tried again to prepare segments while there is too little space, or too many files are open.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
@@ -28,9 +30,9 @@ pub(crate) enum Task {
     /// Look whether segments want preparing.
     Prepare,
     /// Keep a checkpoint.
-    Checkpoint(Cut, Vec<u8>),
+    Checkpoint(Cut, Box<Snapshot>),
     /// Keep a finished segment's index.
-    Index(SegmentId, SegmentIndex),
+    Index(SegmentId, Arc<SegmentIndex>),
 }
 
 /// Work for the reading thread.
@@ -131,7 +133,9 @@ impl Keeper {
     pub(crate) fn look_at_space(&self, archive: &Archive, options: &Options) {
         let seen = archive.reader().space().ok().map(|space| {
             let needed_bytes = options.needed_bytes(space);
-            let free_bytes = space.free_bytes;
+            // The segments that pushes leave free may be such that are there already.
+            let spare_bytes = archive.reader().spare_bytes().min(2 * u64::from(options.segment_bytes));
+            let free_bytes = space.free_bytes.saturating_add(spare_bytes);
             SpaceSeen {
                 no_space: (free_bytes < needed_bytes).then_some(NoSpace { free_bytes, needed_bytes }),
                 is_scarce: free_bytes < needed_bytes.saturating_mul(2),
@@ -242,7 +246,10 @@ impl Housekeeper {
         for task in tasks {
             let told = match task {
                 Task::Prepare => continue,
-                Task::Checkpoint(cut, payload) => {
+                Task::Checkpoint(cut, snapshot) => {
+                    let payload = checkpoint::encode(&snapshot);
+                    // From here on nothing is copied any more when it changes.
+                    drop(snapshot);
                     shared.meter.note_checkpoint_bytes(payload.len());
                     let written = checkpoints.write(&cut, &payload);
                     Message::CheckpointKept(written.map_err(|error| error.to_string()))

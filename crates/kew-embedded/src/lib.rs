@@ -47,6 +47,7 @@ mod schedule;
 mod shard;
 mod shared;
 mod signals;
+mod snapshot;
 mod state;
 
 pub use backup::BackupError;

@@ -48,18 +48,21 @@ struct Fold {
     state: State,
     /// How many idempotency keys are remembered.
     keys: usize,
+    /// The last frame that is not replayed.
+    covered: Lsn,
 }
 
 impl Fold {
     fn new(keys: usize) -> Self {
         let mut state = State::default();
         state.bound_keys(keys);
-        Self { state, keys }
+        Self { state, keys, covered: Lsn::NONE }
     }
 }
 
 impl Replay for Fold {
-    fn checkpoint(&mut self, _covered: Lsn, payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String> {
+        self.covered = covered;
         self.state = checkpoint::decode(payload).map_err(|error| error.to_string())?;
         self.state.bound_keys(self.keys);
         Ok(())
@@ -96,13 +99,16 @@ pub(crate) fn replay(
 ) -> Result<(Opened, State), OpenError> {
     let mut fold = Fold::new(idempotency_keys);
     let opened = kew_journal::open(disk, journal_options, &mut fold)?;
-    let mut state = fold.state;
+    let Fold { mut state, covered, .. } = fold;
     state.take_effects();
+    state.catalog.settle_names();
     let there = |segment| opened.segments.iter().any(|info| info.id == segment);
     if let Some((segment, live)) = state.live.iter().find(|(segment, _)| !there(**segment)) {
         return Err(OpenError::SegmentLost { segment: *segment, messages: live.messages });
     }
-    state.indexes.retain(|segment, _| there(*segment));
+    // Replay went through these from their beginning, so that their indexes are complete. Others are made by scans.
+    let whole = |segment| opened.segments.iter().any(|info| info.id == segment && info.first_lsn > covered);
+    state.indexes.retain(|segment, _| whole(*segment));
     Ok((opened, state))
 }
 

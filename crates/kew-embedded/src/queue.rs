@@ -14,6 +14,7 @@
 //! * Q7: the messages in line of the extents sum up to `in_line`, once no extent is left of which an older version's
 //!   checkpoint did not say.
 
+pub(crate) mod chunks;
 pub(crate) mod delays;
 pub(crate) mod departures;
 pub(crate) mod extents;

@@ -436,6 +436,12 @@ impl Shard {
         Ok(())
     }
 
+    /// Whether a checkpoint would make a segment free.
+    pub(crate) fn holds_dead_segments(&self) -> bool {
+        let active = self.journal.active_segment();
+        self.dead_segments().iter().any(|segment| *segment < active)
+    }
+
     /// Segments in which nothing lives, and from which no answer is to be read. The journal frees those of them that a
     /// checkpoint covers.
     pub(crate) fn dead_segments(&self) -> Vec<SegmentId> {

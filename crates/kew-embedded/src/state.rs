@@ -46,7 +46,9 @@ pub(crate) struct State {
     /// What lives in each segment; no entry where nothing does.
     pub(crate) live: BTreeMap<SegmentId, Live>,
     /// Indexes of the segment being written and of those whose sidecar is not safe yet.
-    pub(crate) indexes: BTreeMap<SegmentId, SegmentIndex>,
+    pub(crate) indexes: BTreeMap<SegmentId, Arc<SegmentIndex>>,
+    /// Frames up to this one are in the accounts, tokens and subscriptions of the checkpoint that the state was read from.
+    pub(crate) catalog_covered: Lsn,
     /// Each queue's earliest end of a lease.
     deadlines: Schedule,
     /// When each queue's oldest message may be too old, at the earliest.
@@ -62,6 +64,9 @@ pub(crate) struct State {
     key_counts: Portions,
     /// Payload bytes that the windows of all queues hold.
     pub(crate) window_bytes: usize,
+    /// What was noted for checkpoints so far, in pieces.
+    #[cfg(feature = "test-util")]
+    pub(crate) noted: crate::effort::Effort,
     /// What the state was after each frame, for tests that ask for it.
     #[cfg(feature = "test-util")]
     pub(crate) trace: Option<crate::inspect::Trace>,
@@ -145,6 +150,12 @@ impl State {
             }
             Record::QueuePut(queue) => self.put_queue(queue, lsn),
             Record::QueueDeleted(queue) => self.delete_queue(*queue, lsn),
+            Record::AccountPut(_)
+            | Record::TokenPut(_)
+            | Record::TokenRevoked { .. }
+            | Record::SubscriptionPut(_)
+            | Record::SubscriptionDeleted { .. }
+                if lsn <= self.catalog_covered => {}
             Record::AccountPut(account) => {
                 self.catalog_change(CatalogChange::Account(Arc::new(account.clone())))
             }
@@ -187,6 +198,7 @@ impl State {
         at: Timestamp,
     ) -> Result<(), Malformed> {
         let number = batch.queue;
+        self.index(batch, frame.position);
         let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < frame.lsn) else {
             return Ok(());
         };
@@ -206,7 +218,6 @@ impl State {
         }
         let segment = frame.position.segment;
         self.live.entry(segment).or_default().add(batch.live());
-        self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         self.effects.note_available(number);
         if batch.may_delay() {
             self.watch_ripening(number);
@@ -217,6 +228,7 @@ impl State {
     /// Messages lie where this frame does.
     fn relocate(&mut self, batch: &Batch<'_>, frame: &Applied<'_>) -> Result<(), Malformed> {
         let number = batch.queue;
+        self.index(batch, frame.position);
         let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.covered < frame.lsn) else {
             return Ok(());
         };
@@ -227,7 +239,6 @@ impl State {
             return Err(Malformed("relocated messages that are not there"));
         }
         self.live.entry(segment).or_default().add(batch.live());
-        self.indexes.entry(segment).or_default().add(number, batch.first.0, frame.position.offset);
         Ok(())
     }
 
@@ -244,15 +255,23 @@ impl State {
     /// Bounds how many idempotency keys are remembered, over all queues.
     pub(crate) fn bound_keys(&mut self, most: usize) {
         self.key_counts.most = most;
-        self.forget_old_keys(Timestamp::default());
-    }
-
-    /// Forgets the idempotency keys whose time is over by `now`, also of queues that get no more pushes.
-    pub(crate) fn forget_old_keys(&mut self, now: Timestamp) {
         for number in self.queues.keys().copied().collect::<Vec<_>>() {
-            self.queues.entry(number).and_modify(|queue| queue.keys.forget_old(now));
             self.count_keys(number);
         }
+    }
+
+    /// Forgets idempotency keys of a queue whose time is over by `now`, some at a time; says whether there are more.
+    pub(crate) fn forget_old_keys(&mut self, number: QueueNumber, now: Timestamp, most: usize) -> bool {
+        let queue = self.queues.get_mut(&number);
+        let has_more = queue.is_some_and(|queue| queue.keys.forget_old(now, most));
+        self.count_keys(number);
+        has_more
+    }
+
+    /// Notes where messages lie, also such that a checkpoint knows of: an index is of use only when it is complete.
+    fn index(&mut self, batch: &Batch<'_>, position: Position) {
+        let index = Arc::make_mut(self.indexes.entry(position.segment).or_default());
+        index.add(batch.queue, batch.first.0, position.offset);
     }
 
     fn put_queue(&mut self, object: &kew_model::Queue, lsn: Lsn) {
@@ -282,7 +301,6 @@ impl State {
             let live = &mut self.live;
             queue.extents.clear(&mut |segment, gone| forget_live(live, segment, gone));
         }
-        self.indexes.values_mut().for_each(|index| index.forget(number));
         self.key_counts.set(number, 0);
         self.watch_times(number);
         self.effects.note_available(number);

@@ -27,6 +27,8 @@ pub(crate) fn checkpoint_name(number: u64) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
     pub(crate) covered: Lsn,
+    /// The newest payload that any part of the checkpoint's state includes. It was durable when the checkpoint came to be.
+    pub(crate) newest: Lsn,
     pub(crate) at: Position,
     pub(crate) epoch: u32,
     pub(crate) next_segment: SegmentId,
@@ -41,10 +43,18 @@ impl Cut {
         self.covered
     }
 
+    /// The same for a state of which parts include later payloads, up to this one. Replay begins after `covered` all the
+    /// same; the caller knows what to pass over.
+    #[must_use]
+    pub fn reaching(self, newest: Lsn) -> Self {
+        Self { newest: newest.max(self.covered), ..self }
+    }
+
     /// The state before the first payload of a store without checkpoints.
     pub(crate) fn start() -> Self {
         Self {
             covered: Lsn::NONE,
+            newest: Lsn::NONE,
             at: Position::default(),
             epoch: 0,
             next_segment: SegmentId(1),
@@ -67,6 +77,7 @@ impl Cut {
         bytes[64..72].copy_from_slice(&self.next_segment.0.to_le_bytes());
         bytes[72..80].copy_from_slice(&(self.segments.len() as u64).to_le_bytes());
         bytes[80..88].copy_from_slice(&(payload.len() as u64).to_le_bytes());
+        bytes[88..96].copy_from_slice(&self.newest.0.to_le_bytes());
         for info in &self.segments {
             bytes.extend_from_slice(&info.id.0.to_le_bytes());
             bytes.extend_from_slice(&info.first_lsn.0.to_le_bytes());
@@ -150,6 +161,7 @@ impl Checkpoint {
         });
         let cut = Cut {
             covered: Lsn(read_u64(&bytes, 40)),
+            newest: Lsn(read_u64(&bytes, 40).max(read_u64(&bytes, 88))),
             at: Position { segment: SegmentId(read_u64(&bytes, 48)), offset: read_u32(&bytes, 56) },
             epoch: read_u32(&bytes, 12),
             next_segment: SegmentId(read_u64(&bytes, 64)),
@@ -175,7 +187,7 @@ impl CheckpointWriter {
     /// [`crate::Journal::retire`] frees what it covers.
     ///
     /// # Errors
-    /// [`Error::NotDurable`] when the cut's last payload is not on disk yet. A failed write leaves the former
+    /// [`Error::NotDurable`] when the last payload of the cut, or of any part of the state, is not on disk yet. A failed write leaves the former
     /// checkpoint in force and does not end the journal; the caller decides what it means.
     pub fn write(&self, cut: &Cut, payload: &[u8]) -> Result<(), Error> {
         self.shared.alive()?;
@@ -184,8 +196,8 @@ impl CheckpointWriter {
             return Err(Error::Closed);
         }
         let durable = self.shared.durable_lsn();
-        if cut.covered > durable {
-            return Err(Error::NotDurable { covered: cut.covered, durable });
+        if cut.newest > durable {
+            return Err(Error::NotDurable { covered: cut.newest, durable });
         }
         checkpoints.attempted += 1;
         let number = checkpoints.attempted;

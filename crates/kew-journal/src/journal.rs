@@ -224,6 +224,7 @@ impl Journal {
         let next_segment = locked(&self.shared.pool).next_id;
         Cut {
             covered: self.tail.last_lsn,
+            newest: self.tail.last_lsn,
             at: self.tail.data_end,
             epoch: self.tail.epoch,
             next_segment: SegmentId(next_segment),

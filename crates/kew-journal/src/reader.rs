@@ -14,7 +14,7 @@ use crate::index;
 use crate::position::{Position, SegmentId};
 use crate::scan::{Found, Scanner};
 use crate::segment::{BLOCK_BYTES, Segment};
-use crate::shared::Shared;
+use crate::shared::{Shared, locked};
 
 /// How much a single read fetches before the frame's length is known, in bytes.
 const FIRST_READ_BYTES: u32 = 4 << 10;
@@ -136,6 +136,12 @@ impl Reader {
     #[must_use]
     pub fn read_index(&self, segment: SegmentId) -> Option<Bytes> {
         index::read(&self.shared, &*self.shared.segment(segment).ok()?)
+    }
+
+    /// Bytes of the files that wait for another use: the log can grow by them though the volume is full.
+    #[must_use]
+    pub fn spare_bytes(&self) -> u64 {
+        locked(&self.shared.pool).spares.len() as u64 * u64::from(self.shared.segment_bytes)
     }
 
     /// Room left on the store's volume.

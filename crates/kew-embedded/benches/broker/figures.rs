@@ -7,9 +7,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, MESSAGES, batch_of};
+use crate::state;
 
 /// Set in the process that measures its own memory, so that nothing else has used any before.
 const CHILD: &str = "KEW_BENCH_MEMORY";
+
+/// What such a process measures: every condition of messages, or ready ones.
+const STATE: &str = "state";
 
 /// How many messages the large backlog holds, when a million will not do.
 const LARGE: &str = "KEW_BENCH_BACKLOG";
@@ -20,16 +24,24 @@ fn backlog_sizes() -> [u64; 2] {
     [10_000, large]
 }
 
-/// Whether this process is the one that measures its memory.
+/// Whether this process is one that measures its memory.
 pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
+}
+
+/// Measures what this process was started for.
+pub(crate) fn measure_memory() {
+    if std::env::var(CHILD).is_ok_and(|what| what == STATE) { state::memory() } else { memory() }
 }
 
 /// Prints all of them.
 pub(crate) fn print() {
     println!("load before: {}", load_average());
-    let child = Command::new(std::env::current_exe().unwrap()).env(CHILD, "1").status().unwrap();
-    assert!(child.success());
+    for what in ["ready", STATE] {
+        let child = Command::new(std::env::current_exe().unwrap()).env(CHILD, what).status().unwrap();
+        assert!(child.success());
+    }
+    state::pauses();
     lifecycles();
     backlogs();
     restart();
@@ -75,7 +87,7 @@ impl Cpu {
 }
 
 /// What this process keeps in memory, in bytes.
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -83,7 +95,7 @@ fn resident_bytes() -> u64 {
 
 /// Resident memory for messages that are ready and nothing else. The first million fills the buffers, the second shows
 /// what a message costs.
-pub(crate) fn memory() {
+fn memory() {
     let load = Load::new();
     let mut before = resident_bytes();
     println!("memory of an empty store: {:.1} MiB", before as f64 / 1048576.0);

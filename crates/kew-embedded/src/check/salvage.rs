@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kew_journal::{
-    Committer, Disk, Error, Frame, FrameBuffer, Journal, Lsn, Opened, Overlay, Position, Replay, SegmentId,
+    Committer, Disk, Error, Frame, FrameBuffer, Journal, Lsn, Opened, Overlay, Position, Replay,
 };
 use kew_model::{Chance, Clock, QueueNumber};
 
 use super::witness::{Seen, Stretch, Take, Witness};
 use super::{Loss, Progress, Report, know};
 use crate::checkpoint;
-use crate::index::SegmentIndex;
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::queue::extents::{Extent, Extents, Live};
 use crate::record::ranges::Range;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// How much is written before it is synced.
@@ -75,8 +75,6 @@ struct Copy {
     staged_bytes: usize,
     /// Where the messages of each queue lie now.
     stretches: BTreeMap<QueueNumber, Vec<(Stretch, Position)>>,
-    /// The queues' frames: the first message and the offset.
-    indexes: BTreeMap<SegmentId, Vec<(QueueNumber, u64, u32)>>,
 }
 
 /// A new store holds nothing to replay.
@@ -105,8 +103,7 @@ impl Copy {
         if !report.created {
             return Err(Error::NotAStore { reason: "the folder holds a store already".to_owned() });
         }
-        let (stretches, indexes) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { journal, committer, staged_bytes: 0, stretches, indexes })
+        Ok(Self { journal, committer, staged_bytes: 0, stretches: BTreeMap::new() })
     }
 
     fn commit(&mut self) -> Result<(), Error> {
@@ -130,8 +127,6 @@ impl Copy {
             }
         }
         state.live.clear();
-        state.indexes =
-            self.indexes.into_iter().map(|(segment, entries)| (segment, index_of(entries))).collect();
         for (number, queue) in &mut state.queues {
             let mut stretches = self.stretches.remove(number).unwrap_or_default();
             stretches.sort_unstable_by_key(|(stretch, _)| stretch.range.first);
@@ -145,7 +140,7 @@ impl Copy {
         }
         state.applied = Lsn(self.journal.next_lsn().0 - 1);
         let cut = self.journal.checkpoint_cut();
-        let payload = checkpoint::encode(state);
+        let payload = checkpoint::encode(&Snapshot::of(state));
         // Nothing can be replayed over an older one here, so there are two that say the same.
         for _ in 0..2 {
             self.journal.checkpoint_writer().write(&cut, &payload)?;
@@ -162,11 +157,6 @@ impl Take for Copy {
         for stretch in stretches {
             let places = self.stretches.entry(stretch.queue).or_default();
             places.push((*stretch, staged.position));
-            let entry = (stretch.queue, stretch.batch, staged.position.offset);
-            let entries = self.indexes.entry(staged.position.segment).or_default();
-            if entries.last() != Some(&entry) {
-                entries.push(entry);
-            }
         }
         self.staged_bytes += frame.payload.len();
         if self.staged_bytes >= GROUP_BYTES { self.commit() } else { Ok(()) }
@@ -188,11 +178,4 @@ fn extents_of(stretches: &[(Stretch, Position)]) -> Vec<Extent> {
         before = *position;
     }
     extents
-}
-
-fn index_of(mut entries: Vec<(QueueNumber, u64, u32)>) -> SegmentIndex {
-    entries.sort_unstable();
-    let mut index = SegmentIndex::default();
-    entries.into_iter().for_each(|(queue, first, offset)| index.add(queue, first, offset));
-    index
 }

@@ -19,8 +19,6 @@ use crate::state::State;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch {
     pub(super) queue: QueueNumber,
-    /// The frame's first message of the queue.
-    pub(super) batch: u64,
     pub(super) range: Range,
     /// What they count for in the backlog.
     pub(super) bytes: u64,
@@ -112,7 +110,6 @@ impl<'a> Witness<'a> {
                 }
                 None => stretches.push(Stretch {
                     queue: batch.queue,
-                    batch: batch.first.0,
                     range: Range { first: stored.sequence, count: 1 },
                     bytes: stored.accounted_bytes(),
                 }),

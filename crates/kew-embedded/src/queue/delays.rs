@@ -7,12 +7,13 @@
 
 mod bucket;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kew_model::{Sequence, Timestamp};
 
+use crate::queue::chunks::Chunks;
 use crate::record::run::Span;
-use bucket::Bucket;
+pub(crate) use bucket::Bucket;
 
 /// How many entries are searched for one message.
 const SEARCHED: usize = 1_000;
@@ -39,7 +40,7 @@ impl Delayed {
 /// The delayed messages of a queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delays {
-    buckets: BTreeMap<u64, Bucket>,
+    buckets: Chunks<u64, Bucket>,
     /// The buckets that may be out of order.
     unsorted: BTreeSet<u64>,
     /// The buckets by a sequence below which they hold nothing.
@@ -77,20 +78,29 @@ impl Delays {
 
     /// Entries available at `now`, by time and sequence.
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = Delayed> {
-        let buckets = self.buckets.range(..=bucket_of(now)).map(|(_, bucket)| bucket);
-        buckets.flat_map(Bucket::in_order).take_while(move |entry| entry.available_at <= now)
+        let buckets = self.buckets.iter().take_while(move |(number, _)| **number <= bucket_of(now));
+        let entries = buckets.flat_map(|(_, bucket)| bucket.in_order());
+        entries.take_while(move |entry| entry.available_at <= now)
     }
 
     /// The first time after `since` at which a delay is over, or one before that.
     pub(crate) fn next_after(&mut self, since: Timestamp) -> Option<Timestamp> {
-        self.buckets.range_mut(bucket_of(since)..).find_map(|(_, bucket)| bucket.next_after(since))
+        let mut from = bucket_of(since);
+        loop {
+            let number = *self.buckets.up_from(from).next()?.0;
+            let next = self.buckets.get_mut(&number).and_then(|bucket| bucket.next_after(since));
+            if next.is_some() {
+                return next;
+            }
+            from = number + 1;
+        }
     }
 
     /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
     pub(crate) fn take(&mut self, sequence: Sequence) {
         let mut found = false;
-        while !found && let Some((number, bucket)) = self.buckets.iter_mut().next() {
-            let number = *number;
+        while !found && let Some(number) = self.buckets.first_key() {
+            let Some(bucket) = self.buckets.get_mut(&number) else { return };
             while !found && let Some(entry) = bucket.pop() {
                 found = entry.holds(sequence.0);
                 let end = if found { sequence.0 + 1 } else { entry.end() };
@@ -112,7 +122,7 @@ impl Delays {
             return;
         }
         self.discarded = 0;
-        for number in self.buckets.keys().copied().collect::<Vec<_>>() {
+        for number in self.buckets.iter().map(|(number, _)| *number).collect::<Vec<_>>() {
             self.retain_in(number, |entry| is_left(entry.first, entry.end()));
         }
     }
@@ -173,6 +183,11 @@ impl Delays {
         self.buckets.values().flat_map(Bucket::iter)
     }
 
+    /// All of them, to be copied.
+    pub(crate) fn buckets(&self) -> &Chunks<u64, Bucket> {
+        &self.buckets
+    }
+
     /// How many entries there are.
     #[cfg(feature = "test-util")]
     pub(crate) fn len(&self) -> usize {
@@ -194,7 +209,10 @@ impl Delays {
     /// Adds an entry, as one of [`Delays::iter`].
     pub(crate) fn restore(&mut self, entry: Delayed) {
         let number = bucket_of(entry.available_at);
-        let bucket = self.buckets.entry(number).or_default();
+        if self.buckets.get(&number).is_none() {
+            self.buckets.insert(number, Bucket::default());
+        }
+        let Some(bucket) = self.buckets.get_mut(&number) else { return };
         let before = bucket.lowest();
         bucket.push(entry);
         if before != bucket.lowest() {
@@ -277,7 +295,7 @@ mod tests {
 
         // And when the last has gone nothing is left at all
         delays.discard(10_000, |_, _| false);
-        assert_eq!((delays.entries, delays.buckets.len(), delays.by_lowest.len()), (0, 0, 0));
+        assert_eq!((delays.entries, delays.buckets.chunk_count(), delays.by_lowest.len()), (0, 0, 0));
         assert!(delays.unsorted.is_empty());
     }
 

@@ -1,19 +1,25 @@
 //! Which messages of a queue are gone: a floor, and one bit for each message above it that went out of order.
 //!
 //! A stuck message costs the bits of those acked behind it: 1.25 MB for ten million, less where whole blocks are gone.
+//! Copies share the blocks that neither has changed since.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Messages of one block.
 const BLOCK: u64 = 4096;
 const WORDS: usize = (BLOCK / 64) as usize;
+
+/// What a block takes of which some are gone.
+#[cfg(feature = "test-util")]
+pub(crate) const BLOCK_BYTES: usize = WORDS * 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Block {
     /// All of them are gone.
     Full,
     /// Those whose bits are set.
-    Some(Box<[u64; WORDS]>),
+    Some(Arc<[u64; WORDS]>),
 }
 
 /// The set of sequences that are gone.
@@ -95,6 +101,11 @@ impl Gone {
         sequence
     }
 
+    /// How many blocks there are: what a copy costs.
+    pub(crate) fn block_count(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// How many sequences of `from..to` are gone.
     pub(crate) fn count(&self, from: u64, to: u64) -> u64 {
         let below = self.floor.clamp(from, to.max(from)) - from;
@@ -117,8 +128,9 @@ impl Gone {
 
     /// Sets the bits `from..to` of one block.
     fn set(&mut self, from: u64, to: u64) {
-        let block = self.blocks.entry(from / BLOCK).or_insert_with(|| Block::Some(Box::new([0; WORDS])));
+        let block = self.blocks.entry(from / BLOCK).or_insert_with(|| Block::Some(Arc::new([0; WORDS])));
         let Block::Some(words) = block else { return };
+        let words = Arc::make_mut(words);
         let mut start = from;
         while start < to {
             let end = to.min((start / 64 + 1) * 64);

@@ -5,6 +5,7 @@
 //! that never was, whether or not it has been forgotten yet.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use kew_model::{Idempotency, Limits, Seconds, Timestamp};
 
@@ -33,8 +34,59 @@ pub(crate) enum Known {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     uses: HashMap<Key, Use>,
-    /// Oldest first.
-    order: VecDeque<(Timestamp, Key)>,
+    order: Order,
+}
+
+/// How many requests a piece of the order holds.
+const PIECE: usize = 1_024;
+
+/// How many keys whose time is over are forgotten by a request under another.
+const FORGOTTEN_BY_ONE: usize = 64;
+
+/// The requests, oldest first, in pieces that copies share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Order {
+    pieces: VecDeque<Arc<Vec<(Timestamp, Idempotency)>>>,
+    /// How many of the first piece are forgotten.
+    passed: usize,
+    len: usize,
+}
+
+impl Order {
+    fn push(&mut self, at: Timestamp, carried_out: Idempotency) {
+        match self.pieces.back_mut().filter(|piece| piece.len() < PIECE) {
+            Some(piece) => Arc::make_mut(piece).push((at, carried_out)),
+            None => self.pieces.push_back(Arc::new(vec![(at, carried_out)])),
+        }
+        self.len += 1;
+    }
+
+    fn front(&self) -> Option<&(Timestamp, Idempotency)> {
+        self.pieces.front()?.get(self.passed)
+    }
+
+    fn pop(&mut self) -> Option<(Timestamp, Idempotency)> {
+        let front = *self.front()?;
+        self.passed += 1;
+        self.len -= 1;
+        if self.pieces.front().is_some_and(|piece| piece.len() == self.passed) {
+            self.pieces.pop_front();
+            self.passed = 0;
+        }
+        Some(front)
+    }
+
+    /// How many pieces there are: what a copy costs.
+    pub(crate) fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Those that are not too old, oldest first.
+    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = &(Timestamp, Idempotency)> {
+        let requests = self.pieces.iter().flat_map(|piece| piece.iter()).skip(self.passed);
+        // One whose key was used again since is over, for it could not be before.
+        requests.filter(move |(at, _)| !is_over(*at, now))
+    }
 }
 
 impl Keys {
@@ -49,42 +101,46 @@ impl Keys {
 
     /// Remembers a request carried out at `at`.
     pub(crate) fn insert(&mut self, carried_out: Idempotency, at: Timestamp) {
-        self.forget_old(at);
-        if self.order.len() >= Limits::IDEMPOTENCY_KEYS_MAX {
+        self.forget_old(at, FORGOTTEN_BY_ONE);
+        if self.order.len >= Limits::IDEMPOTENCY_KEYS_MAX {
             self.forget_oldest();
         }
         self.uses.insert(carried_out.key, Use { content: carried_out.content, at });
-        self.order.push_back((at, carried_out.key));
+        self.order.push(at, carried_out);
     }
 
-    /// Forgets the keys whose time is over.
-    pub(crate) fn forget_old(&mut self, now: Timestamp) {
-        while self.order.front().is_some_and(|(at, _)| is_over(*at, now)) {
+    /// Forgets keys whose time is over, some at a time; says whether there are more.
+    pub(crate) fn forget_old(&mut self, now: Timestamp, most: usize) -> bool {
+        for _ in 0..most {
+            if !self.has_old(now) {
+                return false;
+            }
             self.forget_oldest();
         }
+        self.has_old(now)
+    }
+
+    fn has_old(&self, now: Timestamp) -> bool {
+        self.order.front().is_some_and(|(at, _)| is_over(*at, now))
+    }
+
+    /// All requests, to be copied.
+    pub(crate) fn order(&self) -> &Order {
+        &self.order
     }
 
     /// How many are in memory.
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.order.len
     }
 
     /// Forgets the key whose use is the longest ago; one that was used again since stays.
     pub(crate) fn forget_oldest(&mut self) {
-        if let Some((at, key)) = self.order.pop_front()
+        if let Some((at, Idempotency { key, .. })) = self.order.pop()
             && self.uses.get(&key).is_some_and(|used| used.at == at)
         {
             self.uses.remove(&key);
         }
-    }
-
-    /// The keys that still count at `now`, oldest first.
-    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, Idempotency)> {
-        let count = self.order.iter().filter(move |(at, _)| !is_over(*at, now));
-        count.filter_map(|(at, key)| {
-            let used = self.uses.get(key).filter(|used| used.at == *at)?;
-            Some((*at, Idempotency { key: *key, content: used.content }))
-        })
     }
 }
 
@@ -122,7 +178,7 @@ mod tests {
         keys.insert(request(1, 2), Timestamp(DAY + 900_000));
         keys.insert(request(2, 1), Timestamp(DAY + 1_700_000));
         assert_eq!(keys.find(request(1, 2), Timestamp(DAY + 1_799_999)), Known::Same);
-        assert_eq!(keys.iter(Timestamp(DAY + 1_799_999)).count(), 2);
+        assert_eq!(keys.order().iter(Timestamp(DAY + 1_799_999)).count(), 2);
     }
 
     #[test]
@@ -135,6 +191,6 @@ mod tests {
         assert_eq!(keys.find(request(0, 0), Timestamp(DAY)), Known::No);
         assert_eq!(keys.find(request(1, 0), Timestamp(DAY)), Known::Same);
         assert_eq!(keys.find(request(million, 0), Timestamp(DAY)), Known::Same);
-        assert_eq!((keys.uses.len(), keys.order.len()), (1_000_000, 1_000_000));
+        assert_eq!((keys.uses.len(), keys.order.len), (1_000_000, 1_000_000));
     }
 }

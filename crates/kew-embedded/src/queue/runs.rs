@@ -2,10 +2,11 @@
 //!
 //! R1: a live message that was ever delivered is in exactly one run, in one bit. R2: a run with no bits left is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kew_model::{Sequence, Timestamp};
 
+use crate::queue::chunks::Chunks;
 use crate::record::ranges::Range;
 use crate::record::run::{Details, Mask, RUN_WIDTH, Span};
 
@@ -63,7 +64,7 @@ pub(crate) type RunKey = (Sequence, u64);
 /// The runs of a queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Runs {
-    by_sequence: BTreeMap<RunKey, Run>,
+    by_sequence: Chunks<RunKey, Run>,
     by_due: BTreeSet<(Phase, Timestamp, RunKey)>,
     made: u64,
 }
@@ -82,8 +83,8 @@ impl Runs {
     /// The run that holds a message.
     pub(crate) fn find(&self, sequence: Sequence) -> Option<(RunKey, &Run)> {
         let lowest = Sequence(sequence.0.saturating_sub(RUN_WIDTH - 1));
-        let near = self.by_sequence.range((lowest, 0)..=(sequence, u64::MAX)).rev();
-        near.map(|(key, run)| (*key, run)).find(|(_, run)| run.bit(sequence).is_some())
+        let near = self.by_sequence.down_from((sequence, u64::MAX)).map(|(key, run)| (*key, run));
+        near.take_while(|(key, _)| key.0 >= lowest).find(|(_, run)| run.bit(sequence).is_some())
     }
 
     /// Takes a range's messages out of whatever runs hold them; each piece comes with its run's history.
@@ -125,7 +126,7 @@ impl Runs {
     /// Runs of a phase by their time, up to and including `until`.
     pub(crate) fn due(&self, phase: Phase, until: Timestamp) -> impl Iterator<Item = (RunKey, &Run)> {
         let range = (phase, Timestamp(0), (Sequence(0), 0))..=(phase, until, (Sequence(u64::MAX), u64::MAX));
-        self.by_due.range(range).map(|(_, _, key)| (*key, &self.by_sequence[key]))
+        self.by_due.range(range).filter_map(|(_, _, key)| Some((*key, self.by_sequence.get(key)?)))
     }
 
     /// The earliest time of a phase that is later than `since`.
@@ -148,7 +149,7 @@ impl Runs {
             self.by_due.range((phase, from, lowest)..=(phase, until, highest))
         };
         let (_, due, _) = of(Timestamp(0), Timestamp::NEVER).next_back()?;
-        let last = of(*due, *due).filter_map(|(_, _, key)| self.by_sequence[key].sequences().last());
+        let last = of(*due, *due).filter_map(|(_, _, key)| self.by_sequence.get(key)?.sequences().last());
         Some((*due, last.max()?))
     }
 
@@ -160,7 +161,8 @@ impl Runs {
 
     /// Takes all messages before a sequence out, in pieces.
     pub(crate) fn take_below(&mut self, before: u64) -> Vec<Run> {
-        let keys: Vec<_> = self.by_sequence.range(..(Sequence(before), 0)).map(|(key, _)| *key).collect();
+        let below = self.by_sequence.iter().map(|(key, _)| *key).take_while(|key| key.0.0 < before);
+        let keys: Vec<_> = below.collect();
         let pieces = keys.into_iter().map(|key| {
             let wanted = Mask::between(0, (before - key.0.0).min(RUN_WIDTH));
             self.split(key, wanted)
@@ -175,6 +177,11 @@ impl Runs {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.by_sequence.values()
+    }
+
+    /// All of them, to be copied.
+    pub(crate) fn entries(&self) -> &Chunks<RunKey, Run> {
+        &self.by_sequence
     }
 }
 

@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use kew_journal::{Frame, Replay, SimDisk};
 use kew_model::{
-    AccountId, Broker, ConsumerKind, ContentType, NewConsumer, NewQueue, Place, Pull, PullSettings,
-    PushBatch, QueueChange, QueueSettings, Retry, Settlement,
+    AccountId, Broker, ConsumerKind, ContentType, EventSource, NewConsumer, NewQueue, NewSubscription, Place,
+    Pull, PullSettings, PushBatch, QueueChange, QueueSettings, Retry, Settlement,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 
 use super::*;
 use crate::checkpoint;
+use crate::snapshot::{Noting, Snapshot};
 use crate::{Embedded, Options};
 
 /// The frames of a log.
@@ -46,6 +47,12 @@ impl Frames {
             push(&store, main, 2);
             wait(store.delete_queue(if round == 1 { dead } else { main })).unwrap();
             push(&store, if round == 1 { main } else { dead }, 3);
+            // Names are used again, and a subscription goes with its queue.
+            let again = queue(&store, account, &format!("main-{round}"), None);
+            subscribe(&store, again);
+            push(&store, again, 1);
+            wait(store.delete_queue(again)).unwrap();
+            queue(&store, account, &format!("main-{round}"), None);
         }
         drop(store);
         disk.kill();
@@ -71,6 +78,17 @@ fn queue(store: &Embedded, account: AccountId, name: &str, dead_letters: Option<
     let consumer = NewConsumer { kind: ConsumerKind::HttpPull(settings), dead_letter_queue };
     wait(store.create_consumer(place, consumer)).unwrap();
     place
+}
+
+fn subscribe(store: &Embedded, place: Place) {
+    let new = NewSubscription {
+        name: "one".to_owned(),
+        enabled: true,
+        source: EventSource { kind: "kv".to_owned(), selector: Vec::new() },
+        events: vec!["an.event".to_owned()],
+        destination: place.queue,
+    };
+    wait(store.create_subscription(place.account, new)).unwrap();
 }
 
 fn push(store: &Embedded, place: Place, count: usize) {
@@ -101,7 +119,7 @@ fn replay_over_a_checkpoint_skips_what_each_queue_holds_already() {
     for taken in 0..=count {
         let mut state = State::default();
         frames.apply_to(&mut state, 0, taken);
-        let bytes = checkpoint::encode(&state);
+        let bytes = checkpoint::encode(&Snapshot::of(&state));
         for from in 0..=taken {
             let mut state = checkpoint::decode(&bytes).unwrap();
             frames.apply_to(&mut state, from, count);
@@ -111,4 +129,59 @@ fn replay_over_a_checkpoint_skips_what_each_queue_holds_already() {
             assert_eq!(state.digest(), whole.digest(), "taken after {taken} frames, replayed from {from}");
         }
     }
+}
+
+/// Any cut: only where replay begins follows from it, which a test says itself.
+fn a_cut() -> kew_journal::Cut {
+    let options = kew_journal::Options::new([0; 16], 0);
+    let opened = kew_journal::open(Arc::new(SimDisk::new(1)), options, &mut Frames::default()).unwrap();
+    opened.journal.checkpoint_cut()
+}
+
+/// Queues by their names.
+fn names(state: &mut State) -> Vec<String> {
+    state.catalog.settle_names();
+    let named = state.queues.values().map(|queue| {
+        let found = state.catalog.queue_named(queue.object.account, queue.object.name.as_str());
+        format!("{} is {}", queue.object.name, found.expect("a queue by its name").number.0)
+    });
+    named.collect()
+}
+
+#[test]
+fn a_checkpoint_whose_queues_were_noted_at_different_moments_comes_to_the_same() {
+    // Given a log, and the state that it folds to
+    let frames = Frames::of_a_life();
+    let count = frames.0.len();
+    let mut whole = State::default();
+    frames.apply_to(&mut whole, 0, count);
+    let mut notings = 0;
+
+    // When a checkpoint is begun after any of its frames, and goes on by a queue after every few frames
+    for begun in 0..count {
+        for stride in 1..12 {
+            let mut state = State::default();
+            frames.apply_to(&mut state, 0, begun);
+            let mut noting = Noting::begin(a_cut());
+            let mut applied = begun;
+            let snapshot = loop {
+                match noting.note(&mut state, 1) {
+                    Ok((_, snapshot)) => break snapshot,
+                    Err(rest) => noting = rest,
+                }
+                let next = (applied + stride).min(count);
+                frames.apply_to(&mut state, applied, next);
+                applied = next;
+                notings += 1;
+            };
+            let mut state = checkpoint::decode(&checkpoint::encode(&snapshot)).unwrap();
+
+            // Then replay from where it was begun comes to the same state, and finds the same queues
+            frames.apply_to(&mut state, begun, count);
+            state.check();
+            assert_eq!(state.digest(), whole.digest(), "begun after {begun} frames, {stride} at a time");
+            assert_eq!(names(&mut state), names(&mut whole.clone()));
+        }
+    }
+    assert!(notings > 1_000, "{notings} steps of noting");
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, Broker, Change, ConsumerKind, ContentType, Destination, Idempotency, NewConsumer, NewQueue,
-    Peek, Place, Pull, PullSettings, PushBatch, QueueSettings, Redrive, Seconds, Sequence,
+    AccountId, Broker, Change, ConsumerKind, ContentType, Destination, Idempotency, Milliseconds,
+    NewConsumer, NewQueue, Peek, Place, Pull, PullSettings, PushBatch, QueueSettings, Redrive, Seconds,
+    Sequence, Settlement,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -96,6 +97,91 @@ fn frames_that_lie_far_apart_are_not_all_read_at_once() {
     let pull = Pull { batch_size: Some(100), visibility_timeout: None };
     let pulled: usize = (0..4).map(|_| wait(store.pull(small, pull)).unwrap().messages.len()).sum();
     assert_eq!(pulled, 300);
+}
+
+#[test]
+fn ready_messages_cost_no_memory_and_others_little() {
+    // Given a tenth of what the design names: ready messages, leases of a hundred, delays of a hundred alike
+    let (store, _) = store(Options { window_bytes: 1 << 20, ..Options::default() });
+    let [ready, leased, delayed] = ["ready", "leased", "delayed"].map(|name| queue(&store, name));
+    let hundreds = |place: Place, hundreds: u32, delayed: bool| {
+        for hundred in 0..hundreds {
+            let delay = delayed.then_some(Seconds(1 + hundred % 86_400));
+            let mut batch = PushBatch::new();
+            (0..100).for_each(|_| batch.add(b"hello", ContentType::Text, delay).unwrap());
+            push(&store, place, batch);
+        }
+    };
+    let empty = store.inspect().state_bytes();
+    hundreds(ready, 30_000, false);
+    let with_ready = store.inspect().state_bytes();
+    hundreds(leased, 1_000, false);
+    let consumer =
+        NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
+    wait(store.create_consumer(leased, consumer)).unwrap();
+    let pull = Pull { batch_size: Some(100), visibility_timeout: Some(Milliseconds(43_200_000)) };
+    for _ in 0..1_000 {
+        assert_eq!(wait(store.pull(leased, pull)).unwrap().messages.len(), 100);
+    }
+    let with_leased = store.inspect().state_bytes();
+    hundreds(delayed, 10_000, true);
+    let with_delayed = store.inspect().state_bytes();
+
+    // Then 3,000,000 ready ones cost where their frames begin in the segment that is written, 100,000 leased and
+    // 1,000,000 delayed ones some bytes for each hundred, and all of it a tenth of 24 MiB
+    println!("{empty}, {with_ready}, {with_leased}, {with_delayed} bytes of state");
+    assert!(with_ready - empty <= 30_000 * 32, "{} bytes for the ready", with_ready - empty);
+    assert!(with_leased - with_ready <= 1_000 * 320, "{} bytes for the leased", with_leased - with_ready);
+    assert!(with_delayed - with_leased <= 10_000 * 320, "{} for the delayed", with_delayed - with_leased);
+    assert!(with_delayed <= (24 << 20) / 10 + (1 << 20), "{with_delayed} bytes");
+    assert!(store.inspect().window_bytes() <= 2 << 20);
+}
+
+#[test]
+fn a_checkpoint_of_many_leases_is_noted_in_small_steps() {
+    // Given 64 queues with some leases, and one with 20,000 leases of one message each, of which every other is done
+    let pieces = 512;
+    let options = Options { checkpoint_pieces: pieces, segment_bytes: 8 << 20, ..Options::default() };
+    let (store, clock) = store(options);
+    let places: Vec<_> = (0..64).map(|number| queue(&store, &format!("queue-{number}"))).collect();
+    let consumer =
+        || NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
+    let one_each = Pull { batch_size: Some(1), visibility_timeout: Some(Milliseconds(43_200_000)) };
+    for place in &places {
+        wait(store.create_consumer(*place, consumer())).unwrap();
+        push(&store, *place, one(0));
+        wait(store.pull(*place, one_each)).unwrap();
+    }
+    let large = places[40];
+    for _ in 0..200 {
+        let mut batch = PushBatch::new();
+        (0..100).for_each(|_| batch.add(b"hello", ContentType::Text, None).unwrap());
+        push(&store, large, batch);
+    }
+    for number in 0..20_000 {
+        let pulled = wait(store.pull(large, one_each)).unwrap();
+        if number % 2 == 0 {
+            let acks = vec![pulled.messages[0].lease];
+            wait(store.settle(large, Settlement { acks, retries: Vec::new() })).unwrap();
+        }
+    }
+
+    // When a checkpoint is due, and the writer takes turns
+    let before = store.inspect().noted();
+    clock.advance(Seconds(60));
+    let mut steps = Vec::new();
+    for _ in 0..40 {
+        let noted = store.inspect().noted();
+        store.inspect().write();
+        steps.push(store.inspect().noted() - noted);
+    }
+
+    // Then each takes no more than it may, but for the queue that alone takes more: a piece for a hundred leases
+    let all = store.inspect().noted() - before;
+    let large = 20_000 / 2 / 64 + 20_000 / 4_096 + 64;
+    assert!(all < 64 * 24 + large, "{all} pieces");
+    assert!(steps.iter().all(|step| *step < pieces as u64 + large), "{steps:?}");
+    assert!(steps.iter().filter(|step| **step > 0).count() >= 3, "{steps:?}");
 }
 
 #[test]

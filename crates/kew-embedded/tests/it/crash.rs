@@ -46,6 +46,8 @@ fn options(mutant: Option<Mutant>) -> Options {
         segment_bytes: 64 << 10,
         window_bytes: 4_000,
         checkpoint_bytes: 30_000,
+        // A queue at a time, so that verbs come between the parts of a checkpoint.
+        checkpoint_pieces: 1,
         cleaning_slack_bytes: 0,
         reserve_bytes: Some(0),
         mutant,

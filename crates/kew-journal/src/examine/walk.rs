@@ -123,7 +123,7 @@ impl Look<'_> {
             ahead.add(look_ahead(&member.segment, BLOCK_BYTES)?);
         }
         let last = pace.last.unwrap_or_default();
-        let proven = claimed.max(ahead.durable_lsn).max(self.cut.covered);
+        let proven = claimed.max(ahead.durable_lsn).max(self.cut.newest);
         let is_damage = proven > last || pace.offset < member.settled_end;
         if is_damage {
             let stated = Some(proven);

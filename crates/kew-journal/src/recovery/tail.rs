@@ -77,7 +77,7 @@ impl Run<'_> {
     /// Reads the last segment up to where it is unbroken, without showing anything.
     fn measure(&self, link: &Link) -> Result<Extent, Error> {
         let (beginning, mut last_lsn) = link.beginning(self.cut);
-        let mut proven_lsn = self.cut.covered.max(link.previous.last_lsn);
+        let mut proven_lsn = self.cut.newest.max(link.previous.last_lsn);
         let mut sealed = false;
         let mut scanner = Scanner::new(&link.segment, beginning, link.segment.size_bytes);
         let end_offset = loop {

@@ -8,6 +8,7 @@
 mod abuse;
 mod campaign;
 mod failed_sync;
+mod full_disk;
 mod judged;
 mod kill;
 mod siege;

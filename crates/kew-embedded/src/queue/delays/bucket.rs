@@ -1,16 +1,17 @@
 //! The delays that end in one second.
 
 use core::cmp::Reverse;
+use std::sync::Arc;
 
 use kew_model::Timestamp;
 
 use super::Delayed;
 
-/// Entries of one second.
+/// Entries of one second. Copies share them until one changes.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// In order when `sorted`; the last is the earliest, so that taking from the front is popping.
-    entries: Vec<Delayed>,
+    entries: Arc<Vec<Delayed>>,
     sorted: bool,
     /// No entry is available before.
     earliest: Timestamp,
@@ -20,7 +21,7 @@ pub(super) struct Bucket {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { entries: Vec::new(), sorted: true, earliest: Timestamp::NEVER, lowest: u64::MAX }
+        Self { entries: Arc::default(), sorted: true, earliest: Timestamp::NEVER, lowest: u64::MAX }
     }
 }
 
@@ -41,18 +42,20 @@ impl Bucket {
     pub(super) fn push(&mut self, entry: Delayed) {
         self.earliest = self.earliest.min(entry.available_at);
         self.lowest = self.lowest.min(entry.first);
-        self.entries.push(entry);
+        Arc::make_mut(&mut self.entries).push(entry);
         self.sorted = self.entries.len() == 1;
     }
 
     /// The entry that was added last, unless they were put in order since.
     pub(super) fn last_mut(&mut self) -> Option<&mut Delayed> {
-        self.entries.last_mut()
+        // What is not there need not be copied.
+        if self.entries.is_empty() { None } else { Arc::make_mut(&mut self.entries).last_mut() }
     }
 
     pub(super) fn sort(&mut self) {
         if !self.sorted {
-            self.entries.sort_unstable_by_key(|entry| Reverse((entry.available_at, entry.first)));
+            Arc::make_mut(&mut self.entries)
+                .sort_unstable_by_key(|entry| Reverse((entry.available_at, entry.first)));
             self.sorted = true;
         }
     }
@@ -60,20 +63,21 @@ impl Bucket {
     /// Takes the first entry out.
     pub(super) fn pop(&mut self) -> Option<Delayed> {
         self.sort();
-        self.entries.pop()
+        Arc::make_mut(&mut self.entries).pop()
     }
 
     /// Puts back what is left of an entry that was taken out.
     pub(super) fn put_back(&mut self, entry: Delayed) {
-        self.entries.push(entry);
+        Arc::make_mut(&mut self.entries).push(entry);
     }
 
     /// Keeps the entries that `keep` says, as it leaves them.
     pub(super) fn retain(&mut self, keep: impl FnMut(&mut Delayed) -> bool) {
-        self.entries.retain_mut(keep);
-        self.lowest = self.entries.iter().map(|entry| entry.first).min().unwrap_or(u64::MAX);
-        if self.entries.capacity() > 4 * self.entries.len() {
-            self.entries.shrink_to(2 * self.entries.len());
+        let entries = Arc::make_mut(&mut self.entries);
+        entries.retain_mut(keep);
+        self.lowest = entries.iter().map(|entry| entry.first).min().unwrap_or(u64::MAX);
+        if entries.capacity() > 4 * entries.len() {
+            entries.shrink_to(2 * entries.len());
         }
     }
 
@@ -95,7 +99,7 @@ impl Bucket {
     }
 
     /// The entries, in no order that means anything.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Delayed> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Delayed> {
         self.entries.iter()
     }
 }

@@ -1,0 +1,160 @@
+//! What a large state costs: the memory of millions of messages in every condition, and the longest turn of the writer
+//! while a checkpoint of it is noted. Printed, never asserted.
+//!
+//! A tenth of what the design names, or all of it with `KEW_BENCH_STATE=10`. `TMPDIR` chooses the disk; a folder in
+//! memory makes filling the store quick.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kew_embedded::{Embedded, Options};
+use kew_journal::RealDisk;
+use kew_model::{
+    AccountId, Broker, ConsumerKind, ContentType, Milliseconds, NewConsumer, NewQueue, Place, Pull,
+    PullSettings, PushBatch, QueueSettings, Seconds, Settlement,
+};
+use kew_testkit::{FixedChance, ManualClock, wait};
+use tempfile::TempDir;
+
+use crate::figures::resident_bytes;
+
+/// How many tenths of the whole.
+const TENTHS: &str = "KEW_BENCH_STATE";
+
+const ACCOUNT: AccountId = AccountId([7; 16]);
+const LONG: Milliseconds = Milliseconds(43_200_000);
+
+fn tenths() -> u64 {
+    std::env::var(TENTHS).map_or(1, |text| text.parse().unwrap())
+}
+
+/// A store without threads, so that each turn of the writer can be timed.
+struct Store {
+    store: Embedded,
+    clock: Arc<ManualClock>,
+    _folder: TempDir,
+}
+
+impl Store {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            window_bytes: 16 << 20,
+            inbox_bytes: 16 << 20,
+            checkpoint_bytes: u64::MAX,
+            reserve_bytes: Some(0),
+            ..Options::default()
+        };
+        let clock = Arc::new(ManualClock::default());
+        let (disk, chance) = (Arc::new(RealDisk::new(folder.path())), Arc::new(FixedChance::new(1)));
+        let store = Embedded::open_inline(disk, options, clock.clone(), chance).unwrap();
+        wait(store.create_account(Some(ACCOUNT), "bench".to_owned())).unwrap();
+        Self { store, clock, _folder: folder }
+    }
+
+    fn queue(&self, name: &str) -> Place {
+        let settings = QueueSettings::default();
+        let queue = NewQueue { name: name.parse().unwrap(), id: None, jurisdiction: None, settings };
+        let place =
+            Place { account: ACCOUNT, queue: wait(self.store.create_queue(ACCOUNT, queue)).unwrap().id };
+        let kind = ConsumerKind::HttpPull(PullSettings::default());
+        wait(self.store.create_consumer(place, NewConsumer { kind, dead_letter_queue: None })).unwrap();
+        place
+    }
+
+    /// Pushes so many messages, a hundred at a time; the delay of each hundred, or of each message, goes from 1 s to a
+    /// day.
+    fn push(&self, place: Place, messages: u64, delay: Option<bool>) {
+        let seconds = |at: u64| Some(Seconds(u32::try_from(at % 86_400).unwrap() + 1));
+        for hundred in 0..messages / 100 {
+            let mut batch = PushBatch::with_capacity(1_000, 100);
+            for at in 0..100 {
+                let delay = delay.and_then(|each| seconds(if each { hundred * 100 + at } else { hundred }));
+                batch.add(b"0123456789", ContentType::Text, delay).unwrap();
+            }
+            wait(self.store.push(place, batch)).unwrap();
+        }
+    }
+
+    fn pull(&self, place: Place, count: u16) -> Settlement {
+        let pull = Pull { batch_size: Some(count), visibility_timeout: Some(LONG) };
+        let pulled = wait(self.store.pull(place, pull)).unwrap();
+        assert_eq!(pulled.messages.len(), usize::from(count));
+        let acks = pulled.messages.iter().map(|message| message.lease).collect();
+        Settlement { acks, retries: Vec::new() }
+    }
+}
+
+/// Resident memory, step by step.
+pub(crate) fn memory() {
+    let tenths = tenths();
+    let store = Store::new();
+    let mut before = resident_bytes();
+    println!("state: {:.1} MiB of an empty store, windows and inbox at 16 MiB each", mebibytes(before));
+    let mut tell = |what: &str| {
+        let now = resident_bytes();
+        let (more, all) = (mebibytes(now.saturating_sub(before)), mebibytes(now));
+        println!("state: {what}: {more:.1} MiB more, {all:.1} MiB in all");
+        before = now;
+    };
+    let queues: Vec<_> = (0..1_000 * tenths).map(|number| store.queue(&format!("queue-{number}"))).collect();
+    tell(&format!("{} queues", queues.len()));
+    let (ready, leased, delayed) = (queues[0], queues[1], queues[2]);
+    store.push(ready, 3_000_000 * tenths, None);
+    tell(&format!("{} messages ready", 3_000_000 * tenths));
+    store.push(leased, 100_000 * tenths, None);
+    (0..1_000 * tenths).for_each(|_| drop(store.pull(leased, 100)));
+    tell(&format!("{} leased in pulls of 100", 100_000 * tenths));
+    store.push(delayed, 1_000_000 * tenths, Some(false));
+    tell(&format!("{} delayed, a hundred alike", 1_000_000 * tenths));
+    store.push(queues[3], 1_000_000 * tenths, Some(true));
+    tell(&format!("{} delayed, none alike", 1_000_000 * tenths));
+}
+
+/// The writer's turns from when a checkpoint is due until all of the state was noted.
+pub(crate) fn pauses() {
+    let tenths = tenths();
+    let store = Store::new();
+    // Every other message of the one queue is acknowledged, behind one that is not.
+    let bits = store.queue("bits");
+    store.push(bits, 2_000_000 * tenths, None);
+    for _ in 0..20_000 * tenths {
+        let mut settlement = store.pull(bits, 100);
+        let mut at = 0;
+        settlement.acks.retain(|_| {
+            at += 1;
+            at % 2 == 0
+        });
+        wait(store.store.settle(bits, settlement)).unwrap();
+    }
+    let runs = store.queue("runs");
+    store.push(runs, 100_000 * tenths, None);
+    (0..100_000 * tenths).for_each(|_| drop(store.pull(runs, 1)));
+
+    store.clock.advance(Milliseconds(60_000));
+    let noted = store.store.inspect().noted();
+    let mut turns: Vec<Duration> = Vec::new();
+    let mut noted_before = u64::MAX;
+    while noted_before != store.store.inspect().noted() {
+        noted_before = store.store.inspect().noted();
+        let started = Instant::now();
+        store.store.inspect().write();
+        turns.push(started.elapsed());
+    }
+    let longest = turns.iter().max().unwrap();
+    println!(
+        "state: checkpoint of {} runs of one lease, {} runs of 50, {} bits: {} pieces in {} turns of the writer, the \
+         longest {longest:.0?}",
+        100_000 * tenths,
+        20_000 * tenths,
+        1_000_000 * tenths,
+        store.store.inspect().noted() - noted,
+        turns.len() - 1,
+    );
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1048576.0
+}
