@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, MESSAGES, batch_of};
-use crate::state;
+use crate::{many, state};
 
 /// Set in the process that measures its own memory, so that nothing else has used any before.
 const CHILD: &str = "KEW_BENCH_MEMORY";
@@ -43,6 +43,7 @@ pub(crate) fn print() {
     }
     state::pauses();
     lifecycles();
+    many::print();
     backlogs();
     restart();
     println!("load after: {}", load_average());

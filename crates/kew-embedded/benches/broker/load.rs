@@ -45,6 +45,12 @@ pub(crate) fn batch_of(count: usize) -> PushBatch {
     batch
 }
 
+fn create_queue(store: &Embedded, name: &str) -> Place {
+    let settings = QueueSettings::default();
+    let queue = NewQueue { name: name.parse().unwrap(), id: None, jurisdiction: None, settings };
+    Place { account: ACCOUNT, queue: wait(store.create_queue(ACCOUNT, queue)).unwrap().id }
+}
+
 impl Load {
     /// A fresh store.
     pub(crate) fn new() -> Self {
@@ -60,9 +66,7 @@ impl Load {
         let folder = tempfile::tempdir().unwrap();
         let store = open_in(folder.path(), open);
         wait(store.create_account(Some(ACCOUNT), "bench".to_owned())).unwrap();
-        let settings = QueueSettings::default();
-        let queue = NewQueue { name: "bench".parse().unwrap(), id: None, jurisdiction: None, settings };
-        let place = Place { account: ACCOUNT, queue: wait(store.create_queue(ACCOUNT, queue)).unwrap().id };
+        let place = create_queue(&store, "bench");
         let kind = ConsumerKind::HttpPull(PullSettings::default());
         wait(store.create_consumer(place, NewConsumer { kind, dead_letter_queue: None })).unwrap();
         Self { store, place, folder }
@@ -74,6 +78,20 @@ impl Load {
         drop(store);
         let open: Open = |disk, options, clock, chance| Embedded::open(disk, options, clock, chance);
         Self { store: open_in(folder.path(), open), place, folder }
+    }
+
+    pub(crate) fn store(&self) -> &Embedded {
+        &self.store
+    }
+
+    /// The queue that all callers use.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Another queue.
+    pub(crate) fn create_queue(&self, name: &str) -> Place {
+        create_queue(&self.store, name)
     }
 
     pub(crate) fn push(&self, batch: PushBatch) -> u64 {

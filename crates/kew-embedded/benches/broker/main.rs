@@ -3,15 +3,16 @@
 //! `cargo bench -p kew-embedded` first prints figures that are no timings of one call: CPU for each message, what a
 //! backlog costs, a restart, memory. Then Criterion times batched lifecycles and single pushes from several callers.
 //! Set `TMPDIR` to choose the disk. Every answer waits for a sync, so only ratios within one run mean anything, and the
-//! load of the machine is printed with them. `cargo bench -p kew-embedded lifecycle` runs only what is named so,
-//! `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and `KEW_BENCH_STATE=10` makes the large
-//! state whole, which is a tenth otherwise.
+//! load of the machine is printed with them. `cargo bench -p kew-embedded lifecycle` runs only what is named so, `figures`
+//! the figures alone, `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
+//! `KEW_BENCH_STATE=10` makes the large state whole, which is a tenth otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 mod figures;
 mod load;
+mod many;
 mod state;
 
 use std::time::Duration;
@@ -55,9 +56,14 @@ fn main() {
     if figures::is_child() {
         return figures::measure_memory();
     }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
     // With a filter only what it names is run, and as a test each is run once.
-    if std::env::args().skip(1).eq(["--bench"]) {
+    if is_given("--bench") && (is_given("figures") || arguments.len() == 1) {
         figures::print();
+    }
+    if is_given("figures") {
+        return;
     }
     let mut criterion = Criterion::default().configure_from_args();
     lifecycles(&mut criterion);
