@@ -12,7 +12,6 @@ use kew_model::{
     Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp, Token, TokenId,
 };
 
-use crate::budget::Room;
 use crate::decide::redrive::Origins;
 use crate::drain::Fence;
 use crate::pins::Pins;
@@ -107,9 +106,6 @@ impl Verb {
 pub(crate) struct Command {
     pub(crate) verb: Verb,
     pub(crate) reply_to: ReplyTo,
-    /// What it counts for while it waits, given back when it is dropped.
-    #[expect(dead_code, reason = "held for as long as the rest of it, and never looked at")]
-    pub(crate) room: Room,
     /// What was read for it.
     pub(crate) wish: Wish,
     /// What is known of the frames that were read for it, when it is a redrive.
@@ -119,8 +115,8 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    pub(crate) fn new(verb: Verb, reply_to: ReplyTo, room: Room) -> Self {
-        Self { verb, reply_to, room, wish: Wish::default(), origins: None, fence: None }
+    pub(crate) fn new(verb: Verb, reply_to: ReplyTo) -> Self {
+        Self { verb, reply_to, wish: Wish::default(), origins: None, fence: None }
     }
 
     /// The queue in which nothing fails for the last time while it waits.

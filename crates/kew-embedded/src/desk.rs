@@ -24,6 +24,10 @@ pub(crate) struct Work {
     pub(crate) shard: Shard,
     leaving: Leaving,
     failed: Option<Failed>,
+    /// Whether a group that was taken changes the catalog, and everybody still sees the old one.
+    pub(crate) is_unpublished: bool,
+    /// Until when the writer sleeps if nobody calls it.
+    pub(crate) writer_until: Option<Timestamp>,
 }
 
 /// What was decided and has not left.
@@ -44,7 +48,13 @@ pub(crate) struct Failed {
 
 impl Desk {
     pub(crate) fn new(shard: Shard) -> Self {
-        Self(Mutex::new(Some(Work { shard, leaving: Leaving::default(), failed: None })))
+        Self(Mutex::new(Some(Work {
+            shard,
+            leaving: Leaving::default(),
+            failed: None,
+            is_unpublished: false,
+            writer_until: None,
+        })))
     }
 
     /// Waits for the desk.
@@ -95,21 +105,25 @@ impl Work {
         })
     }
 
-    /// What was decided, when all that it shows is durable already.
-    pub(crate) fn leave_if_durable(&mut self) -> Option<Leaving> {
-        let may_leave = self.failed.is_none() && self.shard.journal.is_durable() && !self.leaving.is_empty();
-        may_leave.then(|| {
-            // The rest of the work stays with the writer.
-            let unfinished = core::mem::take(&mut self.leaving.stepped.unfinished);
-            let leaving = core::mem::take(&mut self.leaving);
-            self.leaving.stepped.unfinished = unfinished;
-            leaving
-        })
+    /// Whether all that was decided so far is durable, and the catalog that everybody sees is that of the decisions. To be
+    /// asked once for one purpose, since the writer may come to the end of a commit at any time.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.failed.is_none() && !self.is_unpublished && self.shard.journal.is_durable()
     }
 
-    /// Whether there is something here that the writer is to make durable or to go on with.
-    pub(crate) fn wants_writer(&self) -> bool {
-        self.failed.is_some() || self.leaving.stepped.unfinished || !self.shard.journal.is_durable()
+    /// What was decided, to leave at once. What is left to do stays with the writer.
+    pub(crate) fn leave(&mut self) -> Leaving {
+        let unfinished = core::mem::take(&mut self.leaving.stepped.unfinished);
+        let leaving = core::mem::take(&mut self.leaving);
+        self.leaving.stepped.unfinished = unfinished;
+        leaving
+    }
+
+    /// Whether there is something here that the writer is to make durable or to go on with, or something to do before it
+    /// wakes by itself.
+    pub(crate) fn wants_writer(&self, is_settled: bool) -> bool {
+        let is_early = |at: Timestamp| self.writer_until.is_none_or(|until| at < until);
+        !is_settled || self.leaving.stepped.unfinished || self.shard.next_due().is_some_and(is_early)
     }
 
     /// Takes what was decided and the frames that it depends on, for a commit. After a step that failed there is nothing
@@ -119,12 +133,14 @@ impl Work {
             return Err(core::mem::replace(&mut failed.error, kew_journal::Error::Closed));
         }
         self.shard.journal.mark_group()?;
-        Ok((self.shard.journal.take_group(), core::mem::take(&mut self.leaving)))
+        let leaving = core::mem::take(&mut self.leaving);
+        self.is_unpublished |= leaving.changes_catalog();
+        Ok((self.shard.journal.take_group(), leaving))
     }
 
     /// Everybody who waits for an answer, when there will be none.
     pub(crate) fn abandon(&mut self) -> Vec<ReplyTo> {
-        let Self { shard, leaving, failed } = self;
+        let Self { shard, leaving, failed, .. } = self;
         let unseen = failed.take().into_iter().flat_map(|failed| failed.unseen);
         let decided = core::mem::take(leaving).stepped.answers.into_iter().map(|(reply_to, _)| reply_to);
         decided.chain(shard.abandon()).chain(unseen).collect()
@@ -137,12 +153,8 @@ impl Leaving {
         self.stepped.answers.into_iter().map(|(reply_to, _)| reply_to).collect()
     }
 
-    fn is_empty(&self) -> bool {
-        let Stepped { answers, fetches, effects, unfinished: _ } = &self.stepped;
-        answers.is_empty()
-            && fetches.is_empty()
-            && effects.catalog.is_empty()
-            && effects.available.is_empty()
-            && self.ripe.is_empty()
+    /// Whether it brings a new catalog.
+    pub(crate) fn changes_catalog(&self) -> bool {
+        !self.stepped.effects.catalog.is_empty()
     }
 }

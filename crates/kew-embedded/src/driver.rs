@@ -157,8 +157,8 @@ impl Driver {
             return Some(Duration::ZERO);
         }
         let now = self.shared.clock.now();
-        let desk = self.shared.desk.lock();
-        let shard = &desk.as_ref()?.shard;
+        let mut desk = self.shared.desk.lock();
+        let Work { shard, writer_until, .. } = desk.as_mut()?;
         let ripening = shard.state.next_ripening().map(|(at, _)| at);
         let next = ripening.filter(|_| self.shared.signals.any());
         // One that is being written comes to its end by a message.
@@ -171,6 +171,7 @@ impl Driver {
             at.max(self.progress.checkpoint_again_at)
         });
         let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
+        *writer_until = wake;
         let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
         let mark = self.progress.unmarked.then_some(IDLE);
         [wait, mark].into_iter().flatten().min()
@@ -204,7 +205,11 @@ impl Driver {
         if leaving.stepped.unfinished {
             shared.orders.wake();
         }
+        let is_published = leaving.changes_catalog();
         shared.give_out(leaving);
+        if is_published && let Some(work) = shared.desk.lock().as_mut() {
+            work.is_unpublished = false;
+        }
         self.carry_out(chores);
         Ok(())
     }

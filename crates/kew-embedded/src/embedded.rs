@@ -126,8 +126,8 @@ impl Embedded {
         let Some(room) = self.shared.budget.take(waiting_bytes(&verb)) else {
             return Err(Error::Overloaded);
         };
-        let (reply_to, reply) = promise();
-        let command = Command::new(verb, reply_to, room);
+        let (reply_to, reply) = promise(room);
+        let command = Command::new(verb, reply_to);
         match self.shared.inbox.put(Input::Command(command)) {
             Ok(()) => {
                 self.engine.asked();

@@ -1,6 +1,5 @@
 //! Opening a store: replay the log into a state, then set the threads going.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
@@ -149,7 +148,7 @@ fn assemble(
         meter: Meter::new(clock.now(), &options),
         keeper: Arc::clone(&keeper),
         clock: clock.clone(),
-        is_called: AtomicBool::new(false),
+        called_from: Mutex::new(None),
         failure: watch::Sender::new(None),
     });
     let waker = Arc::downgrade(&shared);

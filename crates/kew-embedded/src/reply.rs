@@ -8,7 +8,9 @@
 use kew_model::Error;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
+use tokio::task;
 
+use crate::budget::Room;
 use crate::command::Reply;
 
 /// What somebody asked for.
@@ -20,15 +22,22 @@ pub(crate) struct ReplyTo {
     sender: oneshot::Sender<Answered>,
     /// Where whoever asked runs, if it is a task.
     runtime: Option<Handle>,
+    /// What the request counts for until it is answered.
+    room: Room,
 }
 
 /// Answers that are given out together, at the latest when they are dropped with a runtime that has ended.
 struct Together(Vec<(ReplyTo, Answered)>);
 
 /// A promise of an answer to whoever calls, from both sides. It is broken by dropping the first.
-pub(crate) fn promise() -> (ReplyTo, oneshot::Receiver<Answered>) {
+pub(crate) fn promise(room: Room) -> (ReplyTo, oneshot::Receiver<Answered>) {
     let (sender, receiver) = oneshot::channel();
-    (ReplyTo { sender, runtime: Handle::try_current().ok() }, receiver)
+    (ReplyTo { sender, runtime: home(), room }, receiver)
+}
+
+/// The runtime whose task calls. Who calls beside the tasks of a runtime may block the thread that drives it, and has none.
+pub(crate) fn home() -> Option<Handle> {
+    task::try_id().and_then(|_| Handle::try_current().ok())
 }
 
 /// Gives out answers.
@@ -48,7 +57,9 @@ pub(crate) fn give_out(mut answers: Vec<(ReplyTo, Answered)>) {
 impl ReplyTo {
     /// Answers. Whoever asked may have gone; what was done stays done.
     pub(crate) fn send(self, answer: Answered) {
-        drop(self.sender.send(answer));
+        let Self { sender, room, .. } = self;
+        drop(room);
+        drop(sender.send(answer));
     }
 
     /// Whether nobody waits any more.
@@ -69,12 +80,22 @@ impl Drop for Together {
 
 #[cfg(test)]
 mod tests {
-    use tokio::runtime::Builder;
+    use tokio::runtime::{Builder, Runtime};
+
+    use crate::budget::Budget;
 
     use super::*;
 
-    fn group() -> (Vec<(ReplyTo, Answered)>, Vec<oneshot::Receiver<Answered>>) {
-        (0..4).map(|_| promise()).map(|(to, expected)| ((to, Ok(Reply::Done)), expected)).unzip()
+    type Group = (Vec<(ReplyTo, Answered)>, Vec<oneshot::Receiver<Answered>>);
+
+    fn group() -> Group {
+        let budget = Budget::new(1_000);
+        let promises = (0..4).map(|_| promise(budget.take_anyway(1)));
+        promises.map(|(to, expected)| ((to, Ok(Reply::Done)), expected)).unzip()
+    }
+
+    fn group_of(runtime: &Runtime) -> Group {
+        runtime.block_on(async { task::spawn(async { group() }).await.unwrap() })
     }
 
     fn are_there(waiting: Vec<oneshot::Receiver<Answered>>) -> bool {
@@ -90,13 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_blocks_the_thread_of_a_runtime_is_answered_on_the_spot() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let _entered = runtime.enter();
+        let (answers, waiting) = group();
+        give_out(answers);
+        assert!(are_there(waiting));
+    }
+
+    #[test]
     fn answers_for_several_runtimes_and_for_none_reach_each() {
         let runtimes = [0, 1].map(|_| Builder::new_current_thread().build().unwrap());
         let (mut answers, waiting) = group();
         let mut others = Vec::new();
         for runtime in &runtimes {
-            let _entered = runtime.enter();
-            let (more, expected) = group();
+            let (more, expected) = group_of(runtime);
             answers.extend(more);
             others.push(expected);
         }
@@ -115,10 +144,7 @@ mod tests {
     #[test]
     fn answers_for_a_runtime_that_has_ended_are_given_all_the_same() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let (answers, waiting) = {
-            let _entered = runtime.enter();
-            group()
-        };
+        let (answers, waiting) = group_of(&runtime);
         drop(runtime);
         give_out(answers);
         assert!(are_there(waiting));

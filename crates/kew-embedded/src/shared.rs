@@ -7,12 +7,11 @@
 //!   when everything that had been decided so far was durable already.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use kew_model::{Clock as _, Error};
-use tokio::runtime::Handle;
+use tokio::runtime::Id;
 use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 
@@ -25,7 +24,7 @@ use crate::driver::Message;
 use crate::keeper::Keeper;
 use crate::mailbox::Mailbox;
 use crate::meter::Meter;
-use crate::reply;
+use crate::reply::{self, home};
 use crate::signals::Signals;
 
 /// Whom to tell that the store is closed.
@@ -49,8 +48,8 @@ pub(crate) struct Shared {
     pub(crate) meter: Meter,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: StoreClock,
-    /// Whether somebody is about to call the writer.
-    pub(crate) is_called: AtomicBool,
+    /// The runtime of a task that is about to call the writer.
+    pub(crate) called_from: Mutex<Option<Id>>,
     /// Why the store has failed, once it has.
     pub(crate) failure: watch::Sender<Option<String>>,
 }
@@ -83,31 +82,37 @@ impl Shared {
             let Some(work) = desk.as_mut() else { return };
             let inputs = self.inbox.take(Some(Duration::ZERO)).items;
             work.step(inputs, self.clock.now(), self.keeper.no_space());
-            let durable = work.leave_if_durable();
-            let is_left = work.wants_writer();
+            let is_settled = work.is_settled();
+            let leaving = is_settled.then(|| work.leave());
+            let is_left = work.wants_writer(is_settled);
             drop(desk);
             if is_left {
                 self.call_writer();
             }
-            if let Some(leaving) = durable {
-                self.give_out(leaving);
-            }
+            leaving.into_iter().for_each(|leaving| self.give_out(leaving));
         }
     }
 
     /// Calls the writer if it sleeps. A task leaves that to another one, which comes after all tasks that are ready now:
-    /// what these bring becomes part of the same group. Nobody waits for a timer.
+    /// what these bring becomes part of the same group. Nobody waits for a timer, or for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
-        if !self.orders.note() || self.is_called.swap(true, Ordering::AcqRel) {
+        if !self.orders.note() {
             return;
         }
-        let call = Call(Arc::clone(self));
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                yield_now().await;
-                drop(call);
-            })),
-            Err(_) => drop(call),
+        let Some(runtime) = home() else { return self.orders.wake() };
+        let mut called_from = self.called_from.lock().unwrap_or_else(PoisonError::into_inner);
+        match *called_from {
+            Some(id) if id == runtime.id() => {}
+            Some(_) => self.orders.wake(),
+            None => {
+                *called_from = Some(runtime.id());
+                drop(called_from);
+                let call = Call(Arc::clone(self));
+                drop(runtime.spawn(async move {
+                    yield_now().await;
+                    drop(call);
+                }));
+            }
         }
     }
 
@@ -155,7 +160,7 @@ struct Call(Arc<Shared>);
 impl Drop for Call {
     fn drop(&mut self) {
         let Self(shared) = self;
-        shared.is_called.store(false, Ordering::Release);
+        shared.called_from.lock().unwrap_or_else(PoisonError::into_inner).take();
         shared.orders.wake();
     }
 }

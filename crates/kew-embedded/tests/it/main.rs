@@ -11,6 +11,7 @@ mod equivalence;
 mod failure;
 mod fences;
 mod fixture;
+mod gated;
 mod groups;
 mod looks;
 mod redrive;

@@ -4,23 +4,30 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use kew_embedded::{Embedded, Options};
-use kew_journal::SimDisk;
+use kew_journal::{Disk, SimDisk};
 use kew_model::{
-    AccountId, AckOutcome, Broker, ConsumerKind, ContentType, Milliseconds, NewConsumer, NewQueue, Place,
-    Pull, PullSettings, PushBatch, QueueSettings, Settlement,
+    AccountId, AckOutcome, Broker, ConsumerKind, ContentType, Error, Milliseconds, NewConsumer, NewQueue,
+    Place, Pull, PullSettings, PushBatch, QueueSettings, Settlement,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
+
+use crate::gated::GatedDisk;
 
 const ASKERS: usize = 8;
 const PUSHES: usize = 200;
 
 fn open(disk: &SimDisk) -> Embedded {
     let options = Options { segment_bytes: 64 << 10, checkpoint_bytes: 32 << 10, ..Options::default() };
+    open_with(Arc::new(disk.clone()), options)
+}
+
+fn open_with(disk: Arc<dyn Disk>, options: Options) -> Embedded {
     let chance = Arc::new(FixedChance::new(1));
-    Embedded::open(Arc::new(disk.clone()), options, Arc::new(ManualClock::default()), chance).unwrap()
+    Embedded::open(disk, options, Arc::new(ManualClock::default()), chance).unwrap()
 }
 
 fn a_queue(store: &Embedded) -> Place {
@@ -92,4 +99,37 @@ fn many_who_ask_at_once_are_each_answered_rightly_and_a_power_cut_changes_nothin
     cut.power_cut(kew_journal::Loss::Everything);
     let after = wait(open(&cut).backlog(place)).unwrap();
     assert_eq!((after.count, after.bytes), (before.count, before.bytes));
+}
+
+fn one_message() -> PushBatch {
+    let mut batch = PushBatch::new();
+    batch.add(b"hello", ContentType::Text, None).unwrap();
+    batch
+}
+
+#[test]
+fn what_is_decided_and_waits_for_a_slow_sync_still_takes_room() {
+    // Given room for some ten pushes, and a sync that does not come to its end
+    let (disk, gate) = GatedDisk::new(SimDisk::new(5));
+    let options = Options { segment_bytes: 64 << 10, inbox_bytes: 3_000, ..Options::default() };
+    let store = open_with(Arc::new(disk), options);
+    let place = a_queue(&store);
+    gate.close();
+
+    // When far more come
+    let mut context = Context::from_waker(Waker::noop());
+    let mut pushes: Vec<_> = (0..100).map(|_| store.push(place, one_message())).collect();
+    let polled: Vec<_> = pushes.iter_mut().map(|push| push.as_mut().poll(&mut context)).collect();
+
+    // Then those beyond are refused, and the others are done when the sync is
+    let is_refused = |polled: &Poll<_>| matches!(polled, Poll::Ready(Err(Error::Overloaded)));
+    let refused = polled.iter().filter(|polled| is_refused(polled)).count();
+    assert!((85..100).contains(&refused), "{refused} of 100 were refused");
+    assert!(polled.iter().all(|polled| polled.is_pending() || is_refused(polled)), "before its sync");
+    gate.open();
+    for (push, polled) in pushes.into_iter().zip(polled).filter(|(_, polled)| polled.is_pending()) {
+        drop(polled);
+        wait(push).unwrap();
+    }
+    assert_eq!(wait(store.backlog(place)).unwrap().count, (100 - refused) as u64);
 }
