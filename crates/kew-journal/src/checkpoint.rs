@@ -191,7 +191,8 @@ impl CheckpointWriter {
     /// checkpoint in force and does not end the journal; the caller decides what it means.
     pub fn write(&self, cut: &Cut, payload: &[u8]) -> Result<(), Error> {
         self.shared.alive()?;
-        let mut checkpoints = locked(&self.shared.checkpoints);
+        // The numbers below are looked at by the writer in every group, which must not wait for this.
+        let _alone = locked(&self.shared.writing_checkpoint);
         if locked(&self.shared.pool).closed {
             return Err(Error::Closed);
         }
@@ -199,19 +200,24 @@ impl CheckpointWriter {
         if cut.newest > durable {
             return Err(Error::NotDurable { covered: cut.newest, durable });
         }
-        checkpoints.attempted += 1;
-        let number = checkpoints.attempted;
+        let number = {
+            let mut checkpoints = locked(&self.shared.checkpoints);
+            checkpoints.attempted += 1;
+            checkpoints.attempted
+        };
         let name = checkpoint_name(number);
         if let Err(error) = self.publish(cut, payload, number, &name) {
             // Nobody can tell whether it is there; it is intact if it is, and never counted upon.
             drop(self.shared.disk.remove(&format!("{name}.tmp")));
             return Err(error);
         }
+        let mut checkpoints = locked(&self.shared.checkpoints);
         let retained = checkpoints.number;
         let outdated = checkpoints.older_number.replace(retained).filter(|&outdated| outdated > 0);
         checkpoints.number = number;
         checkpoints.covered = checkpoints.covered.max(cut.covered);
         checkpoints.log_bytes = cut.log_bytes;
+        drop(checkpoints);
         if let Some(outdated) = outdated {
             // The next open removes it if this fails; the checkpoint itself is durable either way.
             drop(self.shared.disk.remove(&checkpoint_name(outdated)));

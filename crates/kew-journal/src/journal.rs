@@ -301,7 +301,7 @@ impl Journal {
     /// Any error of the last commits; the lock is released all the same.
     pub fn close(mut self, mut committer: Committer) -> Result<(), Error> {
         let sealed = self.seal_all(&mut committer);
-        let _checkpoints = locked(&self.shared.checkpoints);
+        let _alone = locked(&self.shared.writing_checkpoint);
         locked(&self.shared.pool).closed = true;
         self.shared.unlock();
         sealed

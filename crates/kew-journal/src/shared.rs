@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) segments: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     pub(crate) pool: Mutex<Pool>,
     pub(crate) checkpoints: Mutex<Checkpoints>,
+    /// Held while a checkpoint is written.
+    pub(crate) writing_checkpoint: Mutex<()>,
     /// The segments of the snapshots that are there.
     holds: Mutex<Vec<Weak<BTreeSet<SegmentId>>>>,
     durable_lsn: AtomicU64,
@@ -77,6 +79,7 @@ impl Shared {
             segments: RwLock::default(),
             pool: Mutex::new(pool),
             checkpoints: Mutex::default(),
+            writing_checkpoint: Mutex::new(()),
             holds: Mutex::default(),
             durable_lsn: AtomicU64::new(0),
             failure: OnceLock::new(),

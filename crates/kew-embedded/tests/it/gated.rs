@@ -1,4 +1,6 @@
-//! A disk whose syncs wait at a gate.
+//! A disk on which syncs of some files wait at a gate.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex};
@@ -8,29 +10,45 @@ use kew_journal::{Disk, DiskFile, FolderLock, SimDisk, Space};
 /// Where syncs wait while it is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    is_closed: Mutex<bool>,
-    opened: Condvar,
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_closed: bool,
+    waiting: usize,
 }
 
 impl Gate {
     pub(crate) fn close(&self) {
-        *self.is_closed.lock().unwrap() = true;
+        self.state.lock().unwrap().is_closed = true;
     }
 
     pub(crate) fn open(&self) {
-        *self.is_closed.lock().unwrap() = false;
-        self.opened.notify_all();
+        self.state.lock().unwrap().is_closed = false;
+        self.news.notify_all();
+    }
+
+    /// Returns when a sync waits here.
+    pub(crate) fn is_met(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.news.wait_while(state, |state| state.waiting == 0).unwrap());
     }
 
     fn pass(&self) {
-        let is_closed = self.is_closed.lock().unwrap();
-        drop(self.opened.wait_while(is_closed, |is_closed| *is_closed).unwrap());
+        let mut state = self.state.lock().unwrap();
+        state.waiting += 1;
+        self.news.notify_all();
+        let mut state = self.news.wait_while(state, |state| state.is_closed).unwrap();
+        state.waiting -= 1;
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct GatedDisk {
     disk: Arc<SimDisk>,
+    folder: &'static str,
     gate: Arc<Gate>,
 }
 
@@ -41,13 +59,18 @@ struct GatedFile {
 }
 
 impl GatedDisk {
-    pub(crate) fn new(disk: SimDisk) -> (Self, Arc<Gate>) {
+    /// A disk with a gate before the syncs of the files in one folder.
+    pub(crate) fn new(disk: SimDisk, folder: &'static str) -> (Self, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
-        (Self { disk: Arc::new(disk), gate: Arc::clone(&gate) }, gate)
+        (Self { disk: Arc::new(disk), folder, gate: Arc::clone(&gate) }, gate)
     }
 
-    fn gated(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
+    fn gated(&self, name: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        if name.starts_with(self.folder) {
+            Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
+        } else {
+            file
+        }
     }
 }
 
@@ -65,11 +88,11 @@ impl Disk for GatedDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.create(name).map(|file| self.gated(file))
+        self.disk.create(name).map(|file| self.gated(name, file))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.open(name).map(|file| self.gated(file))
+        self.disk.open(name).map(|file| self.gated(name, file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use kew_embedded::{Embedded, Options};
 use kew_journal::{Disk, SimDisk};
@@ -110,7 +111,7 @@ fn one_message() -> PushBatch {
 #[test]
 fn what_is_decided_and_waits_for_a_slow_sync_still_takes_room() {
     // Given room for some ten pushes, and a sync that does not come to its end
-    let (disk, gate) = GatedDisk::new(SimDisk::new(5));
+    let (disk, gate) = GatedDisk::new(SimDisk::new(5), "log/");
     let options = Options { segment_bytes: 64 << 10, inbox_bytes: 3_000, ..Options::default() };
     let store = open_with(Arc::new(disk), options);
     let place = a_queue(&store);
@@ -132,4 +133,31 @@ fn what_is_decided_and_waits_for_a_slow_sync_still_takes_room() {
         wait(push).unwrap();
     }
     assert_eq!(wait(store.backlog(place)).unwrap().count, (100 - refused) as u64);
+}
+
+#[test]
+fn pushes_are_answered_while_a_checkpoint_is_written() {
+    // Given a checkpoint whose sync does not come to its end
+    let (disk, gate) = GatedDisk::new(SimDisk::new(6), "checkpoint/");
+    let options = Options { segment_bytes: 64 << 10, checkpoint_bytes: 4 << 10, ..Options::default() };
+    let store = open_with(Arc::new(disk), options);
+    let place = a_queue(&store);
+    gate.close();
+
+    // When more is pushed than makes one due
+    let (done, answered) = mpsc::sync_channel(1);
+    let pushing = store.clone();
+    let pusher = thread::spawn(move || {
+        for _ in 0..100 {
+            wait(pushing.push(place, one_message())).unwrap();
+        }
+        done.send(()).unwrap();
+    });
+    gate.is_met();
+
+    // Then all of it is answered before it is written
+    let is_answered = answered.recv_timeout(Duration::from_secs(60));
+    gate.open();
+    pusher.join().unwrap();
+    assert_eq!(is_answered, Ok(()));
 }
