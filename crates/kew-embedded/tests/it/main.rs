@@ -10,6 +10,7 @@ mod drain;
 mod equivalence;
 mod failure;
 mod fences;
+mod figures;
 mod fixture;
 mod gated;
 mod groups;
