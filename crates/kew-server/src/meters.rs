@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 
 use kew_model::figures::{Figure, Histogram, Reading, Sort, number};
-use kew_wire::Fault;
+use kew_wire::{Fault, Kind};
 
 use crate::routes::{Operation, ROUTES};
 
@@ -51,6 +51,8 @@ impl Outcome {
     fn of(fault: Option<&Fault>) -> Self {
         match fault.map_or(200, |fault| fault.line().status) {
             200 => Self::Ok,
+            // That it is about to stop is no failure.
+            _ if fault.is_some_and(|fault| fault.kind() == Kind::NotReady) => Self::Refused,
             401 | 403 => Self::Denied,
             429 => Self::Limited,
             500.. => Self::Failed,

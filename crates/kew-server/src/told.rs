@@ -75,16 +75,21 @@ impl Told<'_> {
     /// Writes the log: each request when asked for, failures of the server always.
     fn log(&self, head: &Parts, fault: Option<&Fault>) {
         let (status, code) = result(fault);
-        let (id, address, method, path) = (self.id, self.asker, &head.method, head.uri.path());
-        if let Some(fault) = fault.filter(|fault| fault.line().status >= 500) {
+        let (id, address, method) = (self.id, self.asker, &head.method);
+        // A path may hold what a terminal obeys.
+        let path = head.uri.path().escape_default();
+        // That it is about to stop is no failure.
+        if let Some(fault) =
+            fault.filter(|fault| fault.line().status >= 500 && fault.kind() != Kind::NotReady)
+        {
             let cause = fault.cause().unwrap_or("");
-            tracing::error!(request = %id, %address, %method, ?path, status, code, error = fault.text(), cause, "a request failed");
+            tracing::error!(request = %id, %address, %method, %path, status, code, error = fault.text(), cause, "a request failed");
         }
         if self.is_logged {
             let microseconds = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let (bytes_in, bytes_out) = (self.bytes_in, self.bytes_out);
             let token = self.token.map_or_else(|| "-".to_owned(), |token| token.to_string());
-            tracing::info!(request = %id, %address, %token, %method, ?path, status, code, bytes_in, bytes_out, microseconds, "request");
+            tracing::info!(request = %id, %address, %token, %method, %path, status, code, bytes_in, bytes_out, microseconds, "request");
         }
     }
 }

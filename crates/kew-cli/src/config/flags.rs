@@ -80,8 +80,11 @@ impl FromArgMatches for Flags {
 }
 
 fn argument(setting: &Setting) -> Arg {
-    let default = if setting.default.is_empty() { "none" } else { setting.default };
-    let help = format!("{} [{}] [default: {default}]", setting.help, setting.variable());
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
+    let help = format!("{} [{}]{default}", setting.help, setting.variable());
     let argument = Arg::new(setting.key).long(setting.flag()).help(help);
     let value_name = match setting.kind {
         Kind::Switch => return argument.action(ArgAction::SetTrue),

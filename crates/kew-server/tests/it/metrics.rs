@@ -169,7 +169,11 @@ async fn a_server_that_is_about_to_stop_serves_on_and_says_that_it_is_not_ready(
         client.call("GET", "/healthz", "", "").await.expect(200);
         client.call("GET", QUEUES, DEVELOPER, "").await.expect(200);
     }
-    assert_eq!(value(&client.call("GET", "/metrics", DEVELOPER, "").await.body, "kew_ready"), 0.0);
+    let after = client.call("GET", "/metrics", DEVELOPER, "").await.body;
+    assert_eq!(value(&after, "kew_ready"), 0.0);
+    // And nothing has failed.
+    assert_eq!(value(&after, r#"kew_requests_total{operation="kew-ready",outcome="refused"}"#), 1.0);
+    assert_eq!(value(&after, r#"kew_requests_total{operation="kew-ready",outcome="failed"}"#), 0.0);
 }
 
 #[tokio::test]
