@@ -5,7 +5,6 @@
 
 mod indexes;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use kew_journal::{Error, Position, Reader, SegmentId};
 use kew_model::{QueueNumber, Sequence};
 
 use crate::command::{Fetch, Fetched, Locator, Part, Slice};
+use crate::decide::loaded::Loaded;
 use crate::decide::pull::FRAMES_AHEAD;
 use crate::index::SegmentIndex;
 use crate::queue::window::Head;
@@ -67,25 +67,24 @@ impl Archive {
 
     /// The frames that hold these messages, each once, until they come to so many bytes.
     fn frames(&self, messages: Vec<Locator>, most_bytes: usize) -> Result<Vec<Head>, Error> {
-        let mut heads: BTreeMap<u64, Head> = BTreeMap::new();
+        let mut heads = Loaded::new();
         let mut bytes = 0;
         for locator in messages {
             if bytes >= most_bytes {
                 break;
             }
-            let known = heads.range(..=locator.sequence.0).next_back();
-            if known.is_none_or(|(_, head)| head.end <= locator.sequence.0) {
+            if heads.holding(locator.sequence.0).is_none() {
                 match self.message(locator) {
                     Err(Error::Gone { .. }) => {}
                     head => {
                         let head = head?;
                         bytes += head.payload.len();
-                        heads.insert(head.first, head);
+                        heads.add(head);
                     }
                 }
             }
         }
-        Ok(heads.into_values().collect())
+        Ok(heads.heads().cloned().collect())
     }
 
     /// The frame that holds a message.

@@ -6,6 +6,7 @@ pub(crate) mod aging;
 pub(crate) mod consumers;
 pub(crate) mod discard;
 pub(crate) mod due;
+pub(crate) mod loaded;
 pub(crate) mod merge;
 pub(crate) mod peek;
 pub(crate) mod pull;

@@ -28,8 +28,8 @@ use kew_model::{
 
 use crate::cleaning::Cleaner;
 use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Part, Reply, Verb, Wish};
-use crate::decide::discard::Loaded;
 use crate::decide::due::burial_bytes;
+use crate::decide::loaded::Loaded;
 use crate::decide::{
     Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, peek, pull, push, queues,
     redrive, settle, subscriptions,

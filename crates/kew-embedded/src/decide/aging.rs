@@ -11,7 +11,7 @@
 use kew_journal::FrameBuffer;
 use kew_model::{Milliseconds, QueueNumber, Sequence, Timestamp};
 
-use super::discard::Loaded;
+use super::loaded::Loaded;
 use super::pull::frames_from;
 use super::{Undecided, compose};
 use crate::command::Fetch;
@@ -138,10 +138,6 @@ impl<'a> Look<'a> {
     }
 
     fn head_of(&self, sequence: u64) -> Option<&'a Head> {
-        let in_window = self.queue.window.find(Sequence(sequence));
-        in_window.or_else(|| {
-            let loaded = self.loaded.range(..=sequence).next_back();
-            loaded.map(|(_, head)| head).filter(|head| head.end > sequence)
-        })
+        self.queue.window.find(Sequence(sequence)).or_else(|| self.loaded.holding(sequence))
     }
 }

@@ -3,30 +3,17 @@
 //! A message that was never delivered is known only where it lies, so its frame is read first; the record then says
 //! all that replay must know.
 
-use std::collections::BTreeMap;
-
 use kew_model::{Place, Sequence, Timestamp};
 
+use super::loaded::Loaded;
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
 use crate::command::{Fetch, Purpose, Reply};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
-use crate::queue::window::Head;
 use crate::record::Record;
-use crate::record::batch::Stored;
 use crate::record::ranges::Ranges;
 use crate::record::run::{Details, Mask, Origin, PickedRun, Span};
 use crate::state::State;
-
-/// Frames that were read for a decision, by their first sequence.
-pub(crate) type Loaded = BTreeMap<u64, Head>;
-
-/// The message in one of the frames that were read.
-pub(crate) fn find_loaded(loaded: &Loaded, sequence: Sequence) -> Option<(&Head, Stored)> {
-    let (_, head) = loaded.range(..=sequence.0).next_back()?;
-    let (batch, _) = head.batch();
-    batch.messages().find(|stored| stored.sequence == sequence).map(|stored| (head, stored))
-}
 
 /// Deletes messages; `loaded` are the frames that an earlier call asked for.
 pub(crate) fn discard(
@@ -94,7 +81,7 @@ fn pick(queue: &QueueState, sequence: Sequence, loaded: &Loaded) -> Option<Picke
         let (batch, _) = head.batch();
         batch.messages().find(|stored| stored.sequence == sequence)
     });
-    let stored = in_window.or_else(|| find_loaded(loaded, sequence).map(|(_, stored)| stored))?;
+    let stored = in_window.or_else(|| loaded.find(sequence).map(|(_, stored)| stored))?;
     let origin = if stored.is_delayed() { Origin::Delayed } else { Origin::Ready };
     let span =
         Span { from: 0, content_type: stored.content_type, length: stored.length, sent_at: stored.sent_at };

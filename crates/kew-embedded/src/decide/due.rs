@@ -8,7 +8,7 @@ use kew_journal::FrameBuffer;
 use kew_model::{DeadLetterLink, Limits, Queue, QueueId, QueueNumber, Sequence, Timestamp};
 
 use super::consumers::dead_letter_queue;
-use super::discard::{Loaded, find_loaded};
+use super::loaded::Loaded;
 use super::settle::is_exhausted;
 use super::{Undecided, compose, locate};
 use crate::command::{Fetch, Purpose, Wish};
@@ -158,7 +158,7 @@ impl Burial {
         let mut moving = Vec::with_capacity(self.messages.len());
         let mut unread = false;
         for (arrived_at, sequence) in &self.messages {
-            let found = find_loaded(loaded, *sequence).or_else(|| {
+            let found = loaded.find(*sequence).or_else(|| {
                 let head = source.window.find(*sequence)?;
                 let (batch, _) = head.batch();
                 batch.messages().find(|stored| stored.sequence == *sequence).map(|stored| (head, stored))

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use kew_model::{Destination, Error, Place, QueueNumber, Redrive, Redriven, Sequence, Timestamp};
 
-use super::discard::{Loaded, find_loaded};
+use super::loaded::Loaded;
 use super::merge::{Candidate, Merge};
 use super::pull::{RunsBuilder, next_of_line};
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
@@ -31,22 +31,27 @@ const READ_MAX: usize = 1_000;
 const READ_BYTES: usize = 16 << 20;
 
 /// Where messages that were read for a redrive came from: stretches of their frames by the first sequence, with their ends
-/// and the queues that dead-lettered them.
+/// and the queues that dead-lettered them. No stretch overlaps another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origins(BTreeMap<u64, (u64, Option<QueueNumber>)>);
 
 impl Origins {
     /// Remembers what was read.
     pub(crate) fn learn(&mut self, loaded: &Loaded) {
-        for head in loaded.values() {
+        for head in loaded.heads() {
             let (batch, _) = head.batch();
-            let mut open: Option<(u64, Option<QueueNumber>)> = None;
+            let mut open = None;
             for stored in batch.messages() {
-                let origin = batch.origin(&stored);
-                let first =
-                    open.filter(|(_, of)| *of == origin).map_or(stored.sequence.0, |(first, _)| first);
-                open = Some((first, origin));
-                self.0.insert(first, (stored.sequence.0 + 1, origin));
+                let (sequence, origin) = (stored.sequence.0, batch.origin(&stored));
+                match self.0.range_mut(..=sequence).next_back() {
+                    // It was read before, in this frame or in one that it moved from: it came from there all the same.
+                    Some((_, (end, _))) if sequence < *end => {}
+                    Some((first, (end, of))) if open == Some(*first) && *of == origin => *end = sequence + 1,
+                    _ => {
+                        open = Some(sequence);
+                        self.0.insert(sequence, (sequence + 1, origin));
+                    }
+                }
             }
         }
     }
@@ -120,7 +125,7 @@ fn choose<'a>(
     let mut chosen = Chosen::default();
     let mut merge = Merge::new(source, now);
     let mut read = Vec::new();
-    let is_cut = loaded.values().map(|head| head.payload.len()).sum::<usize>() >= READ_BYTES;
+    let is_cut = loaded.bytes() >= READ_BYTES;
     let (mut wanted, mut bytes, mut looked_at, mut out_of_memory, mut unread) = (0, 0, 0, 0, false);
     while wanted < usize::from(redrive.batch_size) && looked_at < LOOKED_AT_MAX && out_of_memory < READ_MAX {
         let candidate = match merge.next() {
@@ -131,7 +136,7 @@ fn choose<'a>(
         looked_at += 1;
         let in_memory = find_in_memory(source, &candidate);
         out_of_memory += usize::from(in_memory.is_none());
-        let found = in_memory.or_else(|| find_loaded(loaded, candidate.sequence));
+        let found = in_memory.or_else(|| loaded.find(candidate.sequence));
         let known = match found {
             Some((head, stored)) => Some(head.batch().0.origin(&stored)),
             None => origins.and_then(|origins| origins.of(candidate.sequence)),
@@ -192,4 +197,29 @@ fn home(state: &State, source: &QueueState, origin: Option<QueueNumber>) -> Opti
     let origin = origin?;
     let queue = state.queues.get(&origin)?;
     (queue.object.account == source.object.account).then_some(origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::loaded::tests::{ORIGIN, frame};
+    use super::*;
+
+    #[test]
+    fn what_was_learnt_of_a_frame_stays_known_when_a_part_of_it_is_read_elsewhere() {
+        let reads = [(1, 31), (1, 11), (11, 21), (5, 25), (25, 40)];
+        for at in 0..5 * 4 * 3 {
+            let mut left = reads.to_vec();
+            let order = [left.remove(at % 5), left.remove(at / 5 % 4), left.remove(at / 20)];
+            let mut origins = Origins::default();
+            for (count, (first, end)) in order.into_iter().enumerate() {
+                origins.learn(&Loaded::from_iter([frame(first, end)]));
+                for sequence in 1..=40 {
+                    let was_read =
+                        order[..=count].iter().any(|(first, end)| (*first..*end).contains(&sequence));
+                    let expected = was_read.then_some(Some(ORIGIN));
+                    assert_eq!(origins.of(Sequence(sequence)), expected, "{sequence} of {order:?}");
+                }
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use kew_model::QueueNumber;
 
-use crate::decide::discard::Loaded;
+use crate::decide::loaded::Loaded;
 
 /// How many bytes of frames are kept, over all queues.
 const KEPT_BYTES: usize = 4 << 20;
@@ -26,17 +26,13 @@ impl Kept {
     /// Keeps what was read for a look, beside what is kept of the queue already, as far as there is room.
     pub(crate) fn add(&mut self, queue: QueueNumber, fresh: Loaded) {
         let mut frames = self.take(queue);
-        // Cleaning may have moved messages to another frame: what was read last tells where they are.
-        let from = fresh.first_key_value().map_or(0, |(first, _)| *first);
-        let end = fresh.values().map(|head| head.end).max().unwrap_or(0);
-        frames.retain(|_, head| head.end <= from || end <= head.first);
-        if bytes(&frames) + bytes(&fresh) > KEPT_BYTES {
-            frames.clear();
+        frames.extend(fresh.heads().cloned());
+        if frames.bytes() > KEPT_BYTES {
+            frames = fresh;
         }
-        frames.extend(fresh);
         self.queues.push_back((queue, frames));
         while self.queues.len() > 1
-            && self.queues.iter().map(|(_, frames)| bytes(frames)).sum::<usize>() > KEPT_BYTES
+            && self.queues.iter().map(|(_, frames)| frames.bytes()).sum::<usize>() > KEPT_BYTES
         {
             self.queues.pop_front();
         }
@@ -45,7 +41,7 @@ impl Kept {
     /// Forgets the frames of a queue that hold nothing from its floor on.
     pub(crate) fn trim(&mut self, queue: QueueNumber, floor: u64) {
         let mut frames = self.take(queue);
-        frames.retain(|_, head| head.end > floor);
+        frames.forget_before(floor);
         if !frames.is_empty() {
             self.queues.push_back((queue, frames));
         }
@@ -55,10 +51,6 @@ impl Kept {
         let at = self.queues.iter().position(|(number, _)| *number == queue);
         at.and_then(|at| self.queues.remove(at)).map(|(_, frames)| frames).unwrap_or_default()
     }
-}
-
-fn bytes(frames: &Loaded) -> usize {
-    frames.values().map(|head| head.payload.len()).sum()
 }
 
 #[cfg(test)]
@@ -71,7 +63,11 @@ mod tests {
     fn frames(from: u64, count: u64) -> Loaded {
         let head =
             |first| Head { first, end: first + 1, payload: Bytes::from(vec![0; 1 << 20]), record_start: 0 };
-        (from..from + count).map(|first| (first, head(first))).collect()
+        (from..from + count).map(head).collect()
+    }
+
+    fn firsts(kept: &Kept, queue: u32) -> Vec<u64> {
+        kept.of(QueueNumber(queue)).heads().map(|head| head.first).collect()
     }
 
     #[test]
@@ -79,12 +75,12 @@ mod tests {
         let mut kept = Kept::default();
         (1..=9).for_each(|queue| kept.add(QueueNumber(queue), frames(1, 1)));
         assert!(kept.of(QueueNumber(5)).is_empty());
-        assert_eq!(kept.of(QueueNumber(9)).len(), 1);
+        assert_eq!(firsts(&kept, 9).len(), 1);
         kept.add(QueueNumber(9), frames(2, 2));
-        assert_eq!(kept.of(QueueNumber(9)).len(), 3);
+        assert_eq!(firsts(&kept, 9).len(), 3);
         assert_eq!(kept.queues.len(), 2);
         kept.add(QueueNumber(9), frames(4, 2));
-        assert_eq!(kept.of(QueueNumber(9)).keys().copied().collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(firsts(&kept, 9), [4, 5]);
     }
 
     #[test]
@@ -92,7 +88,7 @@ mod tests {
         let mut kept = Kept::default();
         kept.add(QueueNumber(1), frames(1, 3));
         kept.trim(QueueNumber(1), 3);
-        assert_eq!(kept.of(QueueNumber(1)).keys().copied().collect::<Vec<_>>(), [3]);
+        assert_eq!(firsts(&kept, 1), [3]);
         kept.trim(QueueNumber(1), 4);
         assert!(kept.queues.is_empty());
     }

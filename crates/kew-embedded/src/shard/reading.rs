@@ -9,7 +9,7 @@ use kew_model::{Error, QueueNumber, Timestamp};
 
 use super::{Shard, broken};
 use crate::command::{Command, Fetch, Fetched, Purpose, Verb};
-use crate::decide::discard::Loaded;
+use crate::decide::loaded::Loaded;
 use crate::queue::window::Head;
 
 impl Shard {
@@ -47,14 +47,14 @@ impl Shard {
                 Ok(())
             }
             Purpose::Burial => {
-                self.bury(loaded(heads), now)?;
+                self.bury(Loaded::from_iter(heads), now)?;
                 self.resume(now)
             }
-            Purpose::Age => self.look_again(queue, loaded(heads), now),
+            Purpose::Age => self.look_again(queue, Loaded::from_iter(heads), now),
             Purpose::Verb => match self.next_named(queue) {
                 None => Ok(()),
                 Some(mut command) => {
-                    let loaded = loaded(heads);
+                    let loaded = Loaded::from_iter(heads);
                     if matches!(command.verb, Verb::Redrive { .. }) {
                         command.origins.get_or_insert_default().learn(&loaded);
                     }
@@ -130,9 +130,4 @@ impl Shard {
         }
         self.state.window_bytes += queue.window.bytes();
     }
-}
-
-/// Frames by their first sequence.
-fn loaded(heads: Vec<Head>) -> Loaded {
-    heads.into_iter().map(|head| (head.first, head)).collect()
 }

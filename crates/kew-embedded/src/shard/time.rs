@@ -10,8 +10,8 @@ use kew_model::{QueueId, QueueNumber, Timestamp};
 
 use super::{Shard, broken};
 use crate::command::Verb;
-use crate::decide::discard::Loaded;
 use crate::decide::due::{Burial, burial_bytes, end_leases};
+use crate::decide::loaded::Loaded;
 use crate::decide::{Undecided, aging};
 
 impl Shard {

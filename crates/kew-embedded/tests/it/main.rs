@@ -15,6 +15,7 @@ mod fixture;
 mod gated;
 mod groups;
 mod looks;
+mod partly_moved;
 mod redrive;
 mod regressions;
 mod subject;
