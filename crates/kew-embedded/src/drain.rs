@@ -10,16 +10,17 @@
 
 mod fence;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use kew_model::{Milliseconds, Place, QueueNumber, Timestamp};
 
 use crate::command::{Command, Verb};
 use crate::decide::due::{Burial, burial_target, owed_first};
-use crate::decide::settle::ends_leases;
+use crate::decide::settle::{ends_leases, lasts_no_time};
 use crate::queue::runs::Phase;
 use crate::state::State;
 pub(crate) use fence::Fence;
+use fence::stops_failures;
 
 /// The most bytes of one turn, counted as the backlog counts them: some tenths of a second on a slow disk, far below
 /// what a lease lasts. The burial that goes beyond is the turn's last.
@@ -56,8 +57,9 @@ pub(crate) struct Drain {
     places: HashSet<Place>,
     for_fence: VecDeque<Command>,
     behind: VecDeque<Command>,
-    /// The queues in which nothing fails for the last time, and how many verbs want that.
-    held: BTreeMap<QueueNumber, u32>,
+    /// The queues in which nothing fails for the last time, since a verb wants that: one of each queue, so that its fence is
+    /// no later than what waits for its end.
+    held: BTreeSet<QueueNumber>,
     /// Queues whose messages could not be read, and when that is tried again.
     postponed: BTreeMap<QueueNumber, Timestamp>,
 }
@@ -113,30 +115,25 @@ impl Drain {
         self.spent_bytes >= TURN_BYTES || self.spent_frames >= TURN_FRAMES
     }
 
-    /// Notes what a verb that comes waits for, unless it did so before.
+    /// Notes what a verb that comes waits for, unless it did so before, or stands behind one that holds its queue.
     pub(crate) fn fence_in(&mut self, state: &State, command: &mut Command) {
-        if command.fence.is_none() && !state.exhausted.is_empty() {
+        let is_behind = stops_failures(&command.verb) && self.number_held(state, &command.verb).is_some();
+        if command.fence.is_none() && !is_behind && !state.exhausted.is_empty() {
             command.fence = Fence::around(state, &command.verb).map(Box::new);
-            if let Some(queue) = command.holds() {
-                *self.held.entry(queue).or_default() += 1;
-            }
+            self.held.extend(command.holds());
         }
     }
 
     /// A verb has been answered, and holds nothing up any more.
     pub(crate) fn let_go(&mut self, command: &Command) {
-        let Some(queue) = command.holds() else { return };
-        let left = self.held.get(&queue).map_or(0, |count| count - 1);
-        if left == 0 {
+        if let Some(queue) = command.holds() {
             self.held.remove(&queue);
-        } else {
-            self.held.insert(queue, left);
         }
     }
 
     /// Whether messages of a queue may not fail for the last time now.
     pub(crate) fn holds(&self, queue: QueueNumber) -> bool {
-        self.held.contains_key(&queue)
+        self.held.contains(&queue)
     }
 
     /// Whether the fence of a verb that waits for it is passed.
@@ -175,13 +172,14 @@ impl Drain {
         if waits { Wait::Turn } else { Wait::No }
     }
 
-    /// Whether a verb would make messages fail where none may, or see that none does.
+    /// Whether a verb would make messages fail where none may, or wants that as well, or would see that none does.
     fn is_behind(&self, state: &State, verb: &Verb, now: Timestamp) -> bool {
         let Some(queue) = self.number_held(state, verb) else { return false };
         let fails = match verb {
             Verb::Settle { settlement, .. } => !settlement.retries.is_empty(),
+            Verb::Pull { place, pull } => lasts_no_time(state, *place, pull.visibility_timeout),
             Verb::Extend { place, extend } => ends_leases(state, *place, extend),
-            _ => false,
+            _ => stops_failures(verb),
         };
         fails || state.deadline(queue).is_some_and(|deadline| deadline <= now)
     }

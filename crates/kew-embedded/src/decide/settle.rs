@@ -139,7 +139,12 @@ pub(crate) fn extend(state: &State, place: Place, extend: &Extend, now: Timestam
 
 /// Whether the extension ends leases, since it gives them no time at all.
 pub(crate) fn ends_leases(state: &State, place: Place, extend: &Extend) -> bool {
-    let timeout = extend.visibility_timeout.or_else(|| {
+    lasts_no_time(state, place, extend.visibility_timeout)
+}
+
+/// Whether a lease that is given for so long, or as long as the consumer says, ends when it begins.
+pub(crate) fn lasts_no_time(state: &State, place: Place, timeout: Option<Milliseconds>) -> bool {
+    let timeout = timeout.or_else(|| {
         let queue = queue_at(state, place).ok()?;
         Some(visibility_timeout(queue.object.consumer.as_ref()))
     });

@@ -57,7 +57,7 @@ impl Fence {
 }
 
 /// Whether a verb takes along what fails in its queue, or changes where it goes.
-fn stops_failures(verb: &Verb) -> bool {
+pub(super) fn stops_failures(verb: &Verb) -> bool {
     matches!(
         verb,
         Verb::Purge { .. }

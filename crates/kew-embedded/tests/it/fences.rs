@@ -4,10 +4,10 @@
 
 use std::task::Poll;
 
-use kew_embedded::Options;
+use kew_embedded::{Embedded, Options};
 use kew_model::{
-    Answer, Broker, ContentType, Destination, Lease, Milliseconds, Peek, Place, PushBatch, Redrive, Retry,
-    RetryOutcome, Settlement,
+    Answer, Broker, ContentType, Destination, Lease, Milliseconds, NewConsumer, Peek, Place, Pull, PushBatch,
+    Redrive, Retry, RetryOutcome, Settlement,
 };
 use kew_testkit::wait;
 
@@ -184,5 +184,122 @@ fn leases_that_end_while_a_purge_waits_end_after_it() {
     assert_eq!(wait(backlog).unwrap().count, 0);
     wait(store.housekeep()).unwrap();
     assert_eq!(wait(store.backlog(world.dead)).unwrap().count, 1);
+    store.inspect().check();
+}
+
+/// Verbs in the way of which no message of their queue may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    Replace,
+    Create,
+    Detach,
+    Purge,
+    Delete,
+}
+
+const STOPPING: [Stopping; 5] =
+    [Stopping::Replace, Stopping::Create, Stopping::Detach, Stopping::Purge, Stopping::Delete];
+
+/// Asks for one; whether it is refused is all the same.
+fn stop(store: &Embedded, place: Place, verb: Stopping) -> Answer<'_, ()> {
+    let old = store.queue(place).unwrap().consumer.clone().unwrap();
+    let link = old.dead_letter_queue.as_ref().map(|link| link.name.clone());
+    let new = NewConsumer { kind: old.kind.clone(), dead_letter_queue: link };
+    Box::pin(async move {
+        match verb {
+            Stopping::Replace => store.replace_consumer(place, old.id, new).await.map(drop),
+            Stopping::Create => store.create_consumer(place, new).await.map(drop),
+            Stopping::Detach => store.delete_consumer(place, old.id).await.map(drop),
+            Stopping::Purge => store.purge(place).await.map(drop),
+            Stopping::Delete => store.delete_queue(place).await.map(drop),
+        }
+    })
+}
+
+fn retry(store: &Embedded, place: Place, lease: Lease) -> Answer<'_, kew_model::Settled> {
+    let mut retried =
+        store.settle(place, Settlement { acks: Vec::new(), retries: vec![Retry { lease, delay: None }] });
+    assert!(poll(&mut retried).is_pending());
+    retried
+}
+
+/// Pulls one message for so long.
+fn lease(store: &Embedded, place: Place, milliseconds: u64) -> Lease {
+    let pull = Pull { visibility_timeout: Some(Milliseconds(milliseconds)), ..PULL };
+    wait(store.pull(place, pull)).unwrap().messages[0].lease
+}
+
+#[test]
+fn two_verbs_that_stop_the_failures_of_one_queue_are_answered_one_after_the_other() {
+    for (first, second) in STOPPING.into_iter().flat_map(|first| STOPPING.map(|second| (first, second))) {
+        // Given two queues with the same dead letters. Of the one a message is on its way there while a verb waits for
+        // that, and a lease ends meanwhile; later a lease of the other ends
+        let world = World::new(2, Options::default());
+        let store = &world.store;
+        let other = queue(store, "other", Some("dead"));
+        push(store, other);
+        let failing = lease(store, world.cold, 1_000);
+        lease(store, world.cold, 10);
+        lease(store, other, 20);
+        store.inspect().hold();
+        let retried = retry(store, world.cold, failing);
+        let mut one = stop(store, world.cold, first);
+        assert!(poll(&mut one).is_pending());
+        store.inspect().write();
+        world.clock.advance(Milliseconds(30));
+
+        // When another such verb comes
+        let mut two = stop(store, world.cold, second);
+        assert!(poll(&mut two).is_pending());
+        store.inspect().write();
+        assert!(poll(&mut one).is_pending() && poll(&mut two).is_pending());
+        store.inspect().release();
+
+        // Then both are answered, and what failed is among the dead letters
+        assert!(poll(&mut one).is_ready(), "{first:?} waits for ever, and {second:?} came later");
+        assert!(poll(&mut two).is_ready(), "{second:?} waits for ever behind {first:?}");
+        assert_eq!(wait(retried).unwrap().retries, [RetryOutcome::Retried]);
+        let mut housekept = store.housekeep();
+        assert!(poll(&mut housekept).is_ready(), "messages wait for ever to leave");
+        let failed_after_it = matches!(first, Stopping::Replace | Stopping::Create);
+        let dead = wait(store.backlog(world.dead)).unwrap().count;
+        assert_eq!(dead, 2 + u64::from(failed_after_it), "{first:?} and {second:?}");
+        store.inspect().check();
+    }
+}
+
+#[test]
+fn a_lease_for_no_time_at_all_holds_nothing_up_when_it_is_given_while_a_verb_stops_failures() {
+    // Given two queues with the same dead letters, a message of each on its way there, and between them a push that waits
+    // for the first of them only
+    let world = World::new(2, Options::default());
+    let store = &world.store;
+    let other = queue(store, "other", Some("dead"));
+    push(store, other);
+    let failing = [(world.cold, lease(store, world.cold, 1_000)), (other, lease(store, other, 1_000))];
+    store.inspect().hold();
+    let mut batch = PushBatch::new();
+    batch.add(b"pushed", ContentType::Text, None).unwrap();
+    let first = retry(store, failing[0].0, failing[0].1);
+    let mut pushed = store.push(world.dead, batch);
+    assert!(poll(&mut pushed).is_pending());
+    let second = retry(store, failing[1].0, failing[1].1);
+
+    // When a verb waits for both, and a message is pulled for no time at all, within the same millisecond
+    let mut replaced = stop(store, world.cold, Stopping::Replace);
+    let nothing = Pull { visibility_timeout: Some(Milliseconds(0)), ..PULL };
+    let mut pulled = store.pull(world.cold, nothing);
+    assert!(poll(&mut replaced).is_pending() && poll(&mut pulled).is_pending());
+    store.inspect().release();
+
+    // Then all are answered, and all that failed is among the dead letters
+    assert!(poll(&mut pushed).is_ready(), "the push waits for ever");
+    assert!(poll(&mut replaced).is_ready(), "the verb waits for ever");
+    assert!(poll(&mut pulled).is_ready(), "the pull waits for ever");
+    for retried in [first, second] {
+        assert_eq!(wait(retried).unwrap().retries, [RetryOutcome::Retried]);
+    }
+    wait(store.housekeep()).unwrap();
+    assert_eq!(wait(store.backlog(world.dead)).unwrap().count, 4);
     store.inspect().check();
 }
