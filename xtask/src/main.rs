@@ -11,6 +11,7 @@ mod install;
 mod program;
 mod rings;
 mod say;
+mod seeded_bugs;
 mod soak;
 mod test;
 mod tidy;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
   ci        the same
   tidy      check the rules of the house that no compiler knows
   soak      the searches of the tests, for hours: soak [--hours N | --minutes N] [PART]
+  seeded-bugs  plant each seeded bug of the store, and show which suite notices it
   bench     measure Kew against its ceilings (arguments go to bench/run)
   dist      make a release of this machine's kind in target/dist: program, checksums, bill of materials
   codegen   write docs/errors.md anew";
@@ -55,6 +57,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "codegen" => codegen::run(),
         "dist" => dist::run(),
         "soak" => soak::run(rest),
+        "seeded-bugs" => seeded_bugs::run(),
         _ => bail!("there is no command {command}\n\n{USAGE}"),
     }
 }

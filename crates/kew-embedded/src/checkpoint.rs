@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use kew_journal::seeded::{self, Bug};
 use kew_journal::{Lsn, SegmentId};
 use kew_model::{Idempotency, Sequence, Timestamp};
 
@@ -111,7 +112,8 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueSnapshot, latest: Timestamp) {
         out.put_u64(*first);
         out.put_u64(*bits);
     });
-    let runs: Vec<_> = queue.runs.values().collect();
+    let forgets = seeded::is(Bug::CheckpointForgetsDelivered);
+    let runs: Vec<_> = queue.runs.values().filter(|_| !forgets).collect();
     put_list(out, &runs, |out, run| put_run(out, run));
     let delays: Vec<_> = queue.delays.values().flat_map(Bucket::iter).collect();
     put_list(out, &delays, |out, delayed| {
@@ -139,7 +141,8 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueSnapshot, latest: Timestamp) {
         });
     }
     out.put_time(queue.aged);
-    let keys: Vec<_> = queue.keys.iter(latest).collect();
+    let forgets = seeded::is(Bug::CheckpointForgetsKeys);
+    let keys: Vec<_> = queue.keys.iter(latest).filter(|_| !forgets).collect();
     put_list(out, &keys, |out, (at, Idempotency { key, content })| {
         out.put_time(*at);
         out.put(key);

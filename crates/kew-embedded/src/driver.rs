@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kew_journal::seeded::{self, Bug};
 use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
@@ -194,6 +195,12 @@ impl Driver {
         chores.part = work.shard.take_part();
         chores.snapshots = backup::take(&mut self.progress.snapshots, &work.shard.journal);
         drop(desk);
+        let leaving = if seeded::is(Bug::AnswerBeforeSync) {
+            shared.give_out(leaving);
+            Leaving::default()
+        } else {
+            leaving
+        };
         if let Some(group) = group {
             self.progress.unmarked = true;
             let stopwatch = Stopwatch::start(&group);

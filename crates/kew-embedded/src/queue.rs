@@ -27,6 +27,7 @@ pub(crate) mod window;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kew_journal::seeded::{self, Bug};
 use kew_journal::{Lsn, Position, SegmentId};
 use kew_model::{Milliseconds, Queue, Sequence, Timestamp};
 
@@ -111,7 +112,7 @@ impl QueueState {
     pub(crate) fn arrive(&mut self, batch: &Batch<'_>, arrival: Arrival<'_>) {
         let mut messages = batch.messages();
         if let Some(first) = messages.next().filter(|_| self.backlog_count == 0) {
-            self.aged = first.enqueued_at;
+            self.aged = first.kept_from();
         }
         // The window may go on with this frame only if it holds all that stands before it in line.
         let continues = self.in_line == 0 || self.window.end() == Some(batch.first.0);
@@ -252,7 +253,9 @@ impl QueueState {
         };
         for range in stretches(first, mask) {
             self.extents.forget(range.first.0, range.end(), bytes, left);
-            self.gone.insert(range.first.0, range.end());
+            if !seeded::is(Bug::ForgetAck) {
+                self.gone.insert(range.first.0, range.end());
+            }
         }
     }
 
@@ -296,7 +299,9 @@ impl QueueState {
 
     /// Everything is gone.
     pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, Live)) {
-        self.runs.clear();
+        if !seeded::is(Bug::PurgeForgetsDelivered) {
+            self.runs.clear();
+        }
         self.delays.clear();
         self.extents.clear(left);
         self.gone.raise(before.0);

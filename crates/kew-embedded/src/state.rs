@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kew_journal::seeded::{self, Bug};
 use kew_journal::{Lsn, Position, SegmentId};
 use kew_model::{QueueNumber, Sequence, Timestamp};
 
@@ -124,7 +125,8 @@ impl State {
         match &placed.record {
             Record::Pushed(batch) | Record::Moved(batch) => self.arrive(batch, placed.start, frame, at)?,
             Record::Leased { queue, deadline, runs } => {
-                self.change(*queue, lsn, |queue, _| queue.lease(runs, *deadline, lsn.0));
+                let fence = if seeded::is(Bug::ReuseLeaseNumber) { lsn.0 / 4 * 4 } else { lsn.0 };
+                self.change(*queue, lsn, |queue, _| queue.lease(runs, *deadline, fence));
             }
             Record::Acked { queue, messages } => {
                 self.change(*queue, lsn, |queue, left| queue.ack(messages, left));

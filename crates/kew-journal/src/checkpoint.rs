@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::frame::{read_u32, read_u64};
 use crate::pool::write_all;
 use crate::position::{Lsn, Position, SegmentId, SegmentInfo};
+use crate::seeded::{self, Bug};
 use crate::shared::{CHECKPOINT_FOLDER, FORMAT_MAJOR, FORMAT_MINOR, Shared, locked};
 
 const MAGIC: [u8; 8] = *b"KEWCHECK";
@@ -136,7 +137,7 @@ impl Checkpoint {
         if major > FORMAT_MAJOR {
             return Err(Error::Version { file: name, found: major, supported: FORMAT_MAJOR });
         }
-        if checksum(&bytes, &[]) != read_u32(&bytes, 60) {
+        if checksum(&bytes, &[]) != read_u32(&bytes, 60) && !seeded::is(Bug::TrustCheckpoint) {
             return Err(damage("the checkpoint's checksum does not match"));
         }
         if bytes[16..32] != *store_id || read_u64(&bytes, 32) != number {
@@ -206,6 +207,12 @@ impl CheckpointWriter {
             checkpoints.attempted
         };
         let name = checkpoint_name(number);
+        if seeded::is(Bug::UnlinkBeforeCheckpoint) {
+            let checkpoints = locked(&self.shared.checkpoints).clone();
+            for old in [Some(checkpoints.number), checkpoints.older_number].into_iter().flatten() {
+                drop(self.shared.disk.remove(&checkpoint_name(old)));
+            }
+        }
         if let Err(error) = self.publish(cut, payload, number, &name) {
             // Nobody can tell whether it is there; it is intact if it is, and never counted upon.
             drop(self.shared.disk.remove(&format!("{name}.tmp")));
@@ -231,7 +238,9 @@ impl CheckpointWriter {
         let file = disk.create(&temporary).map_err(|source| Error::disk("create", &temporary, source))?;
         let head = cut.encode(&self.shared.store_id, number, payload);
         write_all(&*file, &temporary, &[IoSlice::new(&head), IoSlice::new(payload)], 0)?;
-        file.sync().map_err(|source| Error::disk("sync", &temporary, source))?;
+        if !seeded::is(Bug::SkipCheckpointSync) {
+            file.sync().map_err(|source| Error::disk("sync", &temporary, source))?;
+        }
         disk.rename(&temporary, name).map_err(|source| Error::disk("rename", &temporary, source))?;
         let synced = disk.sync_folder(CHECKPOINT_FOLDER);
         synced.map_err(|source| Error::disk("sync", CHECKPOINT_FOLDER, source))

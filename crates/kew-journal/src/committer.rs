@@ -4,15 +4,17 @@
 //! (J5); so a Start frame on disk proves everything before it. A short write is a failure, and any failure is
 //! final (J7): Linux marks pages clean after a failed sync, so calling it again would prove nothing.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::pool::write_all;
 use crate::position::Lsn;
+use crate::seeded::{self, Bug};
 use crate::segment::Segment;
 use crate::shared::Shared;
 
@@ -60,6 +62,8 @@ pub struct Committer {
     next_group: u64,
     #[cfg(feature = "mutants")]
     syncs: u32,
+    #[cfg(feature = "mutants")]
+    late: Option<Arc<dyn DiskFile>>,
 }
 
 impl Committer {
@@ -69,6 +73,8 @@ impl Committer {
             next_group: 0,
             #[cfg(feature = "mutants")]
             syncs: 0,
+            #[cfg(feature = "mutants")]
+            late: None,
         }
     }
 
@@ -97,19 +103,30 @@ impl Committer {
         let file = segment.file()?;
         segment.claim(&part.range);
         let slices: Vec<IoSlice<'_>> = part.frames.iter().map(|frame| IoSlice::new(frame)).collect();
-        write_all(&*file, &segment.name(), &slices, u64::from(part.range.start))?;
+        let written = write_all(&*file, &segment.name(), &slices, u64::from(part.range.start));
+        if !seeded::is(Bug::SwallowWriteError) {
+            written?;
+        }
+        #[cfg(feature = "mutants")]
+        if seeded::is(Bug::SyncOneLate) {
+            let late = self.late.replace(file).map_or(Ok(()), |late| late.sync());
+            return late.map_err(|source| Error::disk("sync", &segment.name(), source));
+        }
         if self.skips_sync() {
             return Ok(());
         }
         segment.in_turn(|| {
             self.shared.alive()?;
-            file.sync().map_err(|source| Error::disk("sync", &segment.name(), source))
+            sync(&*file).map_err(|source| Error::disk("sync", &segment.name(), source))
         })
     }
 
     #[cfg(feature = "mutants")]
     fn skips_sync(&mut self) -> bool {
         self.syncs += 1;
+        if seeded::is(Bug::SkipSync) {
+            return self.syncs.is_multiple_of(5);
+        }
         matches!(self.shared.mutant, Some(crate::options::Mutant::SkipSync { every }) if self.syncs.is_multiple_of(every))
     }
 
@@ -117,5 +134,14 @@ impl Committer {
     #[expect(clippy::unused_self, reason = "the mutant build needs it")]
     const fn skips_sync(&mut self) -> bool {
         false
+    }
+}
+
+/// One sync, and its answer.
+fn sync(file: &dyn DiskFile) -> io::Result<()> {
+    match file.sync() {
+        Err(_) if seeded::is(Bug::SwallowSyncError) => Ok(()),
+        Err(_) if seeded::is(Bug::RetrySync) => file.sync(),
+        synced => synced,
     }
 }

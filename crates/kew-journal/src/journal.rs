@@ -16,6 +16,7 @@ use crate::committer::{Committer, Group, Part};
 use crate::error::Error;
 use crate::frame::{FrameBuffer, HEADER_BYTES, Header, Kind, Previous, START_PAYLOAD_BYTES, frame_bytes};
 use crate::position::{Lsn, Position, SegmentId, SegmentInfo};
+use crate::seeded::{self, Bug};
 use crate::segment::{BLOCK_BYTES, Segment};
 use crate::shared::{Shared, locked};
 use crate::snapshot::Snapshot;
@@ -285,7 +286,9 @@ impl Journal {
         let held = shared.held();
         self.chain.retain(|info| {
             let older = newest.is_some_and(|newest| info.id < newest) && !held.contains(&info.id);
-            let free = older && dead.contains(&info.id) && info.last_lsn <= covered;
+            let free = older
+                && dead.contains(&info.id)
+                && (info.last_lsn <= covered || seeded::is(Bug::FreeUncovered));
             if free && let Some(segment) = shared.take_segment(info.id) {
                 locked(&shared.pool).retired.push(segment);
             }
@@ -373,8 +376,8 @@ impl Journal {
     fn push(&mut self, kind: Kind, frame: FrameBuffer) -> Result<(Position, Bytes), Error> {
         let Some(active) = self.active.clone() else { return Err(Error::Closed) };
         let position = Position { segment: active.id, offset: self.tail.end_offset };
-        let header =
-            Header { kind, epoch: self.tail.epoch, lsn: self.tail.last_lsn, durable_lsn: self.durable_lsn };
+        let durable_lsn = if seeded::is(Bug::ClaimTooMuch) { self.tail.last_lsn } else { self.durable_lsn };
+        let header = Header { kind, epoch: self.tail.epoch, lsn: self.tail.last_lsn, durable_lsn };
         let bytes = frame_bytes(u32::try_from(frame.payload().len()).unwrap_or(u32::MAX));
         let end_offset = position.offset + bytes;
         assert!(end_offset <= active.size_bytes, "J1: a frame ends inside its segment");

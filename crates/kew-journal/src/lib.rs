@@ -28,6 +28,8 @@ mod preparer;
 mod reader;
 mod recovery;
 mod scan;
+#[doc(hidden)]
+pub mod seeded;
 mod segment;
 mod shared;
 mod snapshot;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::position::SegmentId;
+use crate::seeded::{self, Bug};
 use crate::segment::{
     BLOCK_BYTES, Segment, SegmentHeader, index_name, segment_name, spare_name, temporary_name,
 };
@@ -87,7 +88,9 @@ impl Pool {
 
 fn recycle(shared: &Shared, id: SegmentId, spare: SegmentId) -> Result<Arc<Segment>, Error> {
     // The spare's former `.seg` name must be gone for good before its header changes.
-    sync_folder(shared)?;
+    if !seeded::is(Bug::RecycleTooEarly) {
+        sync_folder(shared)?;
+    }
     let name = spare_name(spare);
     let file = shared.disk.open(&name).map_err(|source| Error::disk("open", &name, source))?;
     name_segment(shared, id, file, &name, shared.segment_bytes)
@@ -122,7 +125,9 @@ pub(crate) fn publish(
     temporary: &str,
     id: SegmentId,
 ) -> Result<(), Error> {
-    file.sync().map_err(|source| Error::disk("sync", temporary, source))?;
+    if !seeded::is(Bug::SkipHeaderSync) {
+        file.sync().map_err(|source| Error::disk("sync", temporary, source))?;
+    }
     let renamed = shared.disk.rename(temporary, &segment_name(id));
     renamed.map_err(|source| Error::disk("rename", temporary, source))?;
     if skips_folder_sync(shared) { Ok(()) } else { sync_folder(shared) }
@@ -141,7 +146,7 @@ pub(crate) fn write_all(
 ) -> Result<(), Error> {
     let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
     let written = file.write_at(slices, offset).map_err(|source| Error::disk("write", name, source))?;
-    if written == wanted {
+    if written == wanted || seeded::is(Bug::BelieveShortWrite) {
         return Ok(());
     }
     let text = format!("only {written} of {wanted} bytes were written");
@@ -150,7 +155,7 @@ pub(crate) fn write_all(
 
 #[cfg(feature = "mutants")]
 fn skips_folder_sync(shared: &Shared) -> bool {
-    shared.mutant == Some(crate::options::Mutant::SkipFolderSync)
+    shared.mutant == Some(crate::options::Mutant::SkipFolderSync) || seeded::is(Bug::SkipFolderSync)
 }
 
 #[cfg(not(feature = "mutants"))]

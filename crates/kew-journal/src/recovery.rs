@@ -27,6 +27,8 @@ use crate::pool::Pool;
 use crate::position::{Lsn, Position, SegmentInfo};
 use crate::preparer::{CHUNK_BYTES_MIN, Preparer};
 use crate::reader::Reader;
+#[cfg(feature = "mutants")]
+use crate::seeded::{self, Bug};
 use crate::segment::segment_name;
 use crate::shared::{CHECKPOINT_FOLDER, LOG_FOLDER, Shared};
 use crate::store_file;
@@ -180,11 +182,12 @@ impl Run<'_> {
 #[cfg(feature = "mutants")]
 impl Run<'_> {
     fn ignores_claims(&self) -> bool {
-        self.shared.mutant == Some(Mutant::IgnoreDurableClaims)
+        self.shared.mutant == Some(Mutant::IgnoreDurableClaims) || seeded::is(Bug::IgnoreClaims)
     }
 
     fn trusts_tail(&self) -> bool {
         matches!(self.shared.mutant, Some(Mutant::ServeUnprovenTail | Mutant::AppendAfterTornTail))
+            || seeded::is(Bug::ServeUnprovenTail)
     }
 
     fn append_in_place(&mut self, link: &Link, end_offset: u32) {

@@ -118,8 +118,8 @@ impl<'a> Look<'a> {
                 continue;
             }
             self.looked_at += 1;
-            self.aged.oldest = stored.enqueued_at;
-            if !self.is_over(stored.enqueued_at) {
+            self.aged.oldest = stored.kept_from();
+            if !self.is_over(stored.kept_from()) {
                 self.aged.before = stored.sequence;
                 return false;
             }

@@ -1,6 +1,7 @@
 //! Pull: lease the oldest available messages.
 
 use kew_journal::Position;
+use kew_journal::seeded::{self, Bug};
 use kew_model::{ConsumerKind, ContentType, Error, Limits, Place, Pull, Sequence, Timestamp};
 
 use super::merge::{Candidate, Merge};
@@ -65,7 +66,7 @@ fn terms(queue: &QueueState, pull: Pull) -> Result<(usize, kew_model::Millisecon
     else {
         return Err(Error::PullNotEnabled);
     };
-    if queue.object.settings.delivery_paused {
+    if queue.object.settings.delivery_paused && !seeded::is(Bug::IgnorePause) {
         return Err(Error::QueuePaused);
     }
     let batch_size = pull.batch_size.unwrap_or(settings.batch_size);
@@ -137,7 +138,8 @@ pub(super) struct RunsBuilder {
 
 impl RunsBuilder {
     pub(super) fn push(&mut self, candidate: &Candidate<'_>) {
-        let attempts = candidate.attempts.saturating_add(1);
+        let again = !seeded::is(Bug::ForgetAttempt) || candidate.attempts == 0;
+        let attempts = candidate.attempts.saturating_add(u16::from(again));
         let continues = self.open.as_ref().and_then(|(run, _)| {
             let bit = candidate.sequence.0.checked_sub(run.first.0)?;
             let alike = run.origin == candidate.origin && run.attempts == attempts;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kew_journal::seeded::{self, Bug};
 use kew_model::{
     AckOutcome, Consumer, Extend, ExtendOutcome, Extended, Lease, Limits, Milliseconds, Place, Retry,
     RetryOutcome, Seconds, Sequence, Settled, Settlement, Timestamp,
@@ -17,7 +18,8 @@ use crate::state::State;
 
 /// Whether a failed attempt was the last one allowed, by the consumer of this moment.
 pub(crate) fn is_exhausted(queue: &QueueState, attempts: u16) -> bool {
-    queue.object.consumer.as_ref().is_some_and(|consumer| attempts > consumer.kind.max_retries())
+    let more = u16::from(seeded::is(Bug::OneRetryTooMany));
+    queue.object.consumer.as_ref().is_some_and(|consumer| attempts > consumer.kind.max_retries() + more)
 }
 
 /// What the settlement does to messages that were delivered.
@@ -100,7 +102,7 @@ fn retry(queue: &QueueState, entry: Retry, now: Timestamp, effects: &mut Effects
     if earlier == Some(Fate::Exhausted) {
         return RetryOutcome::Gone;
     }
-    if run.fence != lease.fence {
+    if run.fence != lease.fence && !seeded::is(Bug::HonourOldLease) {
         return RetryOutcome::Redelivered;
     }
     let ends_now = run.phase == Phase::Leased && earlier.is_none();
@@ -109,7 +111,8 @@ fn retry(queue: &QueueState, entry: Retry, now: Timestamp, effects: &mut Effects
     } else {
         let default =
             queue.object.consumer.as_ref().map_or(Seconds(0), |consumer| consumer.kind.retry_delay());
-        Fate::Waits(now.after(entry.delay.unwrap_or(default)))
+        let delay = entry.delay.unwrap_or(default);
+        Fate::Waits(if seeded::is(Bug::ForgetRetryDelay) { now } else { now.after(delay) })
     };
     effects.retried.insert(lease.message, fate);
     RetryOutcome::Retried

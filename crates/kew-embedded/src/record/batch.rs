@@ -5,6 +5,7 @@
 
 use core::ops::Range;
 
+use kew_journal::seeded::{self, Bug};
 use kew_model::{
     ContentType, Idempotency, Limits, MessageId, PushBatch, QueueNumber, Seconds, Sequence, Timestamp,
 };
@@ -52,6 +53,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// When its retention period begins.
+    pub(crate) fn kept_from(&self) -> Timestamp {
+        if seeded::is(Bug::RetentionByPublishing) { self.sent_at } else { self.enqueued_at }
+    }
+
     /// Whether it was held back when it came, and so waits among the delayed rather than in line.
     pub(crate) fn is_delayed(&self) -> bool {
         self.available_at > self.enqueued_at
@@ -186,7 +192,7 @@ impl<'a> Batch<'a> {
         match self.kind {
             Kind::Pushed { at, .. } => (at, at),
             Kind::Moved { .. } | Kind::Relocated { .. } => {
-                let each = || self.messages().map(|stored| stored.enqueued_at);
+                let each = || self.messages().map(|stored| stored.kept_from());
                 (each().min().unwrap_or_default(), each().max().unwrap_or_default())
             }
         }

@@ -54,7 +54,8 @@ pub(crate) struct Workload {
     random: StdRng,
     temper: Temper,
     leases: Vec<(Place, Lease)>,
-    pushed: u64,
+    /// How many bodies were made; each is another.
+    pub(crate) pushed: u64,
     tokens: Vec<TokenId>,
     subscriptions: Vec<SubscriptionId>,
     /// Pushes under an idempotency key, the latest last.

@@ -50,7 +50,18 @@ pub(crate) fn seed(test: &str) -> u64 {
 }
 
 /// Kills a server under load as planned, each time at a random moment, and starts another; drains the last.
-pub(crate) fn run(site: &Site, mut kew: Kew, plan: Plan, watch: Stopwatch) -> Outcome {
+pub(crate) fn run(site: &Site, kew: Kew, plan: Plan, watch: Stopwatch) -> Outcome {
+    run_with(site, kew, plan, watch, &Kew::kill)
+}
+
+/// As [`run`], where servers end in another way.
+pub(crate) fn run_with(
+    site: &Site,
+    mut kew: Kew,
+    plan: Plan,
+    watch: Stopwatch,
+    end: &(dyn Fn(Kew) + Sync),
+) -> Outcome {
     let gate = Gate::new();
     let mut random = StdRng::seed_from_u64(plan.seed ^ u64::MAX);
     let load = Load { site, gate: &gate, watch, seed: plan.seed, run: plan.run };
@@ -61,7 +72,7 @@ pub(crate) fn run(site: &Site, mut kew: Kew, plan: Plan, watch: Stopwatch) -> Ou
             let answered = gate.pushes_answered();
             let extra = random.random_range(0..=plan.pushes_between / 4);
             gate.wait_for_pushes(answered + plan.pushes_between + extra);
-            kew.kill();
+            end(kew);
             kew = site.start();
             gate.open();
             if number.is_multiple_of(ORDERLY_EVERY) {
@@ -75,7 +86,7 @@ pub(crate) fn run(site: &Site, mut kew: Kew, plan: Plan, watch: Stopwatch) -> Ou
         kew
     });
     // What the last server has promised is to survive a kill as well.
-    kew.kill();
+    end(kew);
     kew = site.start();
     record.events.extend(drain(site, watch).events);
     Outcome { pushes_answered: gate.pushes_answered(), requests_cut: gate.requests_cut(), record, kew }

@@ -11,5 +11,6 @@ mod failed_sync;
 mod full_disk;
 mod judged;
 mod kill;
+mod power_cut;
 mod siege;
 mod sync_first;
