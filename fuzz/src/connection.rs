@@ -5,6 +5,7 @@
 //! the server.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kew_model::{AccountId, Broker, NewQueue, QueueId, QueueSettings};
@@ -82,9 +83,9 @@ struct Once(mpsc::Receiver<DuplexStream>);
 impl Listener for Once {
     type Stream = DuplexStream;
 
-    async fn accept(&mut self) -> io::Result<DuplexStream> {
+    async fn accept(&mut self) -> io::Result<(DuplexStream, Option<IpAddr>)> {
         match self.0.recv().await {
-            Some(stream) => Ok(stream),
+            Some(stream) => Ok((stream, None)),
             None => std::future::pending().await,
         }
     }
