@@ -111,6 +111,4 @@ class Format(unittest.TestCase):
         self.assertEqual([subscription["name"] for subscription in self.state["subscriptions"]], ["r2"])
         self.assertTrue(0 < jobs["oldest"] <= self.state["latest"])
         self.assertEqual(jobs["in_line"], 13 - 2 - 8)
-        (_, index) = self.state["indexes"][0]
-        offsets = [offset for entries in index.values() for _, offset in entries]
-        self.assertTrue(set(offsets) <= {offset for offset, kind, *_ in self.frames if kind == journal.DATA})
+        self.assertEqual(self.state["indexes"], [], "replay makes them")

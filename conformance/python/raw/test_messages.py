@@ -201,8 +201,11 @@ class Messages(Case):
             path = f"/queues/{found['queue_id']}"
             self.wire.call("POST", f"{path}/consumers", {"type": "http_pull"})
             (moved,) = self.wire.call("POST", f"{path}/messages/pull", {}).result["messages"]
-            kept = ("id", "body", "timestamp_ms", "metadata")
+            kept = ("id", "body", "timestamp_ms")
             self.assertEqual([moved[name] for name in kept], [message[name] for name in kept])
+            # And it says where it failed.
+            origin = {"Kew-Origin-Queue": self.name(f"-{retries}")}
+            self.assertEqual(moved["metadata"], message["metadata"] | origin)
             self.assertEqual(moved["attempts"], 1)
             self.wire.call("POST", f"{path}/purge").result
 
