@@ -17,6 +17,8 @@ struct State {
     is_over: bool,
     pushes_answered: u64,
     requests_cut: u64,
+    /// Whether the store is to fail, so that such answers are in order.
+    is_to_fail: bool,
     requests_unsure: u64,
     failure: Option<String>,
 }
@@ -109,8 +111,14 @@ impl Gate {
     /// # Panics
     /// When a client met what no kill explains, such as a store that failed, or nothing is answered for [`PATIENCE`].
     pub fn wait_for_pushes(&self, count: u64) {
-        self.wait_for(|state| state.pushes_answered >= count || state.requests_unsure > 0);
-        assert_eq!(self.requests_unsure(), 0, "the store failed, though nothing failed it");
+        let has_failed = |state: &State| state.requests_unsure > 0 && !state.is_to_fail;
+        self.wait_for(|state| state.pushes_answered >= count || has_failed(state));
+        assert!(!has_failed(&self.lock()), "the store failed, though nothing failed it");
+    }
+
+    /// From now on the store may fail: its disk is taken away.
+    pub fn let_fail(&self) {
+        self.change(|state| state.is_to_fail = true);
     }
 
     /// Waits until so many requests have been answered with "outcome unknown" or not at all.

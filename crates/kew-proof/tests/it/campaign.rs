@@ -51,18 +51,18 @@ pub(crate) fn seed(test: &str) -> u64 {
 
 /// Kills a server under load as planned, each time at a random moment, and starts another; drains the last.
 pub(crate) fn run(site: &Site, kew: Kew, plan: Plan, watch: Stopwatch) -> Outcome {
-    run_with(site, kew, plan, watch, &Kew::kill)
+    run_with(site, kew, plan, watch, Gate::new(), &Kew::kill)
 }
 
-/// As [`run`], where servers end in another way.
+/// As [`run`], where servers end in another way, and `gate` knows whether they may fail.
 pub(crate) fn run_with(
     site: &Site,
     mut kew: Kew,
     plan: Plan,
     watch: Stopwatch,
+    gate: Gate,
     end: &(dyn Fn(Kew) + Sync),
 ) -> Outcome {
-    let gate = Gate::new();
     let mut random = StdRng::seed_from_u64(plan.seed ^ u64::MAX);
     let load = Load { site, gate: &gate, watch, seed: plan.seed, run: plan.run };
     let (mut kew, mut record) = load.run(|| {
