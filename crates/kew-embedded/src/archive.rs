@@ -73,7 +73,7 @@ impl Archive {
             if bytes >= most_bytes {
                 break;
             }
-            if heads.holding(locator.sequence.0).is_none() {
+            if heads.find(locator.sequence).is_none() {
                 match self.message(locator) {
                     Err(Error::Gone { .. }) => {}
                     head => {
