@@ -50,8 +50,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// A request's memory is taken on one thread and often given back on another; the system's allocator spends a fifth of
-/// the server's own time on that (bench/profile.md).
+/// A request's memory is taken on one thread and often given back on another, which the system's allocator is slow at
+/// (bench/profile.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
