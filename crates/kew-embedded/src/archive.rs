@@ -11,9 +11,9 @@ use bytes::Bytes;
 use kew_journal::{Error, Position, Reader, SegmentId};
 use kew_model::{QueueNumber, Sequence};
 
-use crate::command::{Fetch, Fetched, Locator, Part, Slice};
 use crate::decide::loaded::Loaded;
 use crate::decide::pull::FRAMES_AHEAD;
+use crate::fetch::{Fetch, Fetched, Locator, Part, Slice};
 use crate::index::SegmentIndex;
 use crate::queue::window::Head;
 use crate::record::batch::Batch;
@@ -73,7 +73,7 @@ impl Archive {
             if bytes >= most_bytes {
                 break;
             }
-            if heads.find(locator.sequence).is_none() {
+            if heads.holding(locator.sequence.0).is_none() {
                 match self.message(locator) {
                     Err(Error::Gone { .. }) => {}
                     head => {

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use kew_journal::SegmentId;
 use kew_model::{Milliseconds, QueueNumber, Timestamp};
 
-use crate::command::{Part, Slice};
+use crate::fetch::{Part, Slice};
 use crate::queue::window::Head;
 
 /// Bytes of work for each second, whatever else is written.

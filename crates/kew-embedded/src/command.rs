@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kew_journal::{Position, SegmentId};
+use kew_journal::SegmentId;
 use kew_model::{
     Account, AccountId, Consumer, ConsumerId, Extend, Extended, NewConsumer, NewQueue, NewSubscription,
     NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive, Redriven, Sequence,
@@ -14,8 +14,8 @@ use kew_model::{
 
 use crate::decide::redrive::Origins;
 use crate::drain::Fence;
+use crate::fetch::{Fetched, Locator, Slice, Wish};
 use crate::pins::Pins;
-use crate::queue::window::Head;
 use crate::reply::ReplyTo;
 
 /// A verb of [`kew_model::Broker`] with its arguments.
@@ -179,16 +179,6 @@ pub(crate) enum OldestSeen {
     Unread(Locator),
 }
 
-/// Where a message lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Locator {
-    pub(crate) queue: QueueNumber,
-    pub(crate) sequence: Sequence,
-    pub(crate) segment: SegmentId,
-    /// Where its frame begins; to be looked up in the segment's index when absent.
-    pub(crate) position: Option<Position>,
-}
-
 /// The messages of a pull, in order, and where their bytes are.
 #[derive(Debug, Default)]
 pub(crate) struct Picks {
@@ -236,101 +226,6 @@ pub(crate) enum Source {
     Payload(Bytes, u32),
     /// On disk.
     Stored(Locator),
-}
-
-/// Something to read, outside the writer, and to hand back as [`Fetched`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fetch {
-    /// The next frames of a queue from a message on.
-    Heads { from: Locator, positions: Vec<Position> },
-    /// The oldest frames of a queue, from a message on.
-    Oldest { from: Locator, positions: Vec<Position> },
-    /// The frames of these messages, as far as they come to so many bytes, and one in any case.
-    Messages { queue: QueueNumber, messages: Vec<Locator>, most_bytes: usize, purpose: Purpose },
-}
-
-impl Fetch {
-    pub(crate) fn queue(&self) -> QueueNumber {
-        match self {
-            Self::Heads { from, .. } | Self::Oldest { from, .. } => from.queue,
-            Self::Messages { queue, .. } => *queue,
-        }
-    }
-
-    /// The first message of a stretch, or the last of those named, and how many are.
-    pub(crate) fn extent(&self) -> (Option<Sequence>, usize) {
-        match self {
-            Self::Heads { from, .. } | Self::Oldest { from, .. } => (Some(from.sequence), 0),
-            Self::Messages { messages, .. } => {
-                (messages.last().map(|locator| locator.sequence), messages.len())
-            }
-        }
-    }
-
-    pub(crate) fn purpose(&self) -> Purpose {
-        match self {
-            Self::Heads { .. } => Purpose::Line,
-            Self::Oldest { .. } => Purpose::Age,
-            Self::Messages { purpose, .. } => *purpose,
-        }
-    }
-}
-
-/// What is read for whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// The next of the line, for pulls.
-    Line,
-    /// The oldest of a queue, to tell how old they are.
-    Age,
-    /// Messages to delete or to move by name.
-    Verb,
-    /// Messages to move to the dead letters.
-    Burial,
-}
-
-/// What was asked for last, and how often in a row. Twice is once too often already, but for what may have moved
-/// while it was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
-    extent: (Option<Sequence>, usize),
-    times: u8,
-}
-
-impl Wish {
-    /// Notes what is asked for; false when it was twice before, and in vain.
-    pub(crate) fn goes_on(&mut self, extent: (Option<Sequence>, usize)) -> bool {
-        self.times = if self.extent == extent { self.times.saturating_add(1) } else { 1 };
-        self.extent = extent;
-        self.times <= 2
-    }
-}
-
-/// What was read: frames of one queue, by rising sequence.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) queue: QueueNumber,
-    pub(crate) purpose: Purpose,
-    pub(crate) heads: Result<Vec<Head>, kew_journal::Error>,
-}
-
-/// A part of a segment to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) segment: SegmentId,
-    pub(crate) from_offset: u32,
-}
-
-/// What a part of a segment holds.
-#[derive(Debug)]
-pub(crate) struct Slice {
-    pub(crate) segment: SegmentId,
-    /// Messages, in the order of the file.
-    pub(crate) frames: Vec<(QueueNumber, Head)>,
-    /// Where the next part begins; none at the end.
-    pub(crate) next_offset: Option<u32>,
-    /// How many bytes were read.
-    pub(crate) bytes: u64,
 }
 
 /// What comes to a shard.

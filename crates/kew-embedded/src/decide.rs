@@ -20,7 +20,8 @@ pub(crate) mod subscriptions;
 use kew_journal::FrameBuffer;
 use kew_model::{Error, Place, QueueNumber, Timestamp};
 
-use crate::command::{Fetch, Locator, Picks, Reply};
+use crate::command::{Picks, Reply};
+use crate::fetch::{Fetch, Locator};
 use crate::queue::QueueState;
 use crate::record::FrameWriter;
 use crate::state::State;

@@ -15,8 +15,9 @@ use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
 use crate::backup::{self, SnapshotReply, SnapshotTaken};
 use crate::checkpoint;
-use crate::command::{Input, Part};
+use crate::command::Input;
 use crate::desk::{Leaving, Work};
+use crate::fetch::Part;
 use crate::keeper::Task;
 use crate::mailbox::Taken;
 use crate::meter::Stopwatch;
@@ -184,9 +185,11 @@ impl Driver {
         let shared = Arc::clone(&self.shared);
         let mut desk = shared.desk.lock();
         let Some(work) = desk.as_mut() else { return Err((self.reason(), Vec::new())) };
+        // H3: who comes after the clock was read may know of a later time.
+        let inputs = shared.inbox.take(Some(Duration::ZERO)).items;
         let now = shared.clock.now();
         work.shard.begin_turn(now);
-        work.step(shared.inbox.take(Some(Duration::ZERO)).items, now, shared.keeper.no_space());
+        work.step(inputs, now, shared.keeper.no_space());
         let cleaned = work.clean(now, shared.keeper.is_scarce());
         self.progress.may_free |= cleaned == Cleaned::Segment;
         let taken = self.mark_if_quiet(work, quiet).and_then(|()| work.take_group());

@@ -26,6 +26,7 @@ mod drain;
 mod driver;
 mod effort;
 mod embedded;
+mod fetch;
 mod index;
 #[cfg(feature = "test-util")]
 mod inline;

@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kew_model::{Milliseconds, QueueNumber, Timestamp};
 
-use crate::command::{Command, Fetch, Verb, Wish};
+use crate::command::{Command, Verb};
 use crate::decide::due::{burial_target, owed_first, share_dead_letters};
+use crate::fetch::{Fetch, Wish};
 use crate::state::State;
 use kept::Kept;
 

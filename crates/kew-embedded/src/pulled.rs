@@ -4,7 +4,8 @@ use bytes::Bytes;
 use kew_model::{Backlog, Error, Lease, Pulled, QueueNumber, Timestamp};
 
 use crate::archive::Archive;
-use crate::command::{BacklogSeen, Locator, OldestSeen, Pick, Picks, Source};
+use crate::command::{BacklogSeen, OldestSeen, Pick, Picks, Source};
+use crate::fetch::Locator;
 use crate::keeper::Unread;
 use crate::queue::window::Head;
 use crate::record::batch::Stored;

@@ -28,7 +28,7 @@ use kew_model::{
 };
 
 use crate::cleaning::Cleaner;
-use crate::command::{BacklogSeen, Command, Fetch, Input, OldestSeen, Part, Reply, Verb, Wish};
+use crate::command::{BacklogSeen, Command, Input, OldestSeen, Reply, Verb};
 use crate::decide::due::burial_bytes;
 use crate::decide::loaded::Loaded;
 use crate::decide::{
@@ -36,6 +36,7 @@ use crate::decide::{
     redrive, settle, subscriptions,
 };
 use crate::drain::{Drain, Wait};
+use crate::fetch::{Fetch, Part, Wish};
 use crate::looks::{Looks, holds_up};
 use crate::options::Options;
 use crate::pins::Pinned;

@@ -5,6 +5,8 @@
 //!   lies there while nobody looks.
 //! * H2: what was decided leaves after the sync that covers it (E1): by the writer, or at once by whoever decided it
 //!   when everything that had been decided so far was durable already.
+//! * H3: what comes is decided as of a time that was read after it was taken, so that no verb is decided before whatever
+//!   whoever asks may have seen come to pass.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -14,7 +14,7 @@ use kew_model::{Milliseconds, QueueNumber, Sequence, Timestamp};
 use super::loaded::Loaded;
 use super::pull::frames_from;
 use super::{Undecided, compose};
-use crate::command::Fetch;
+use crate::fetch::Fetch;
 use crate::queue::QueueState;
 use crate::queue::window::Head;
 use crate::record::{Aged, Record};

@@ -7,7 +7,8 @@ use kew_model::{Place, Sequence, Timestamp};
 
 use super::loaded::Loaded;
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Purpose, Reply};
+use crate::command::Reply;
+use crate::fetch::{Fetch, Purpose};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
 use crate::record::Record;

@@ -11,7 +11,7 @@ use super::consumers::dead_letter_queue;
 use super::loaded::Loaded;
 use super::settle::is_exhausted;
 use super::{Undecided, compose, locate};
-use crate::command::{Fetch, Purpose, Wish};
+use crate::fetch::{Fetch, Purpose, Wish};
 use crate::queue::QueueState;
 use crate::queue::runs::Phase;
 use crate::record::batch::{Moving, put_moved};

@@ -12,10 +12,9 @@ use kew_model::Sequence;
 use crate::queue::window::Head;
 use crate::record::batch::Stored;
 
-/// Frames of one queue, by where their stretches begin, with the sequences at which these end; and those whose whole
-/// stretch another one took over, which may have a gap where they hold a message.
+/// Frames of one queue, by where their stretches begin, with the sequences at which these end.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Loaded(BTreeMap<u64, (u64, Head)>, Vec<Head>);
+pub(crate) struct Loaded(BTreeMap<u64, (u64, Head)>);
 
 impl Loaded {
     pub(crate) fn new() -> Self {
@@ -23,7 +22,7 @@ impl Loaded {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty() && self.1.is_empty()
+        self.0.is_empty()
     }
 
     /// Adds a frame. Of several that hold a message each tells the same of it; this one does from now on.
@@ -35,8 +34,7 @@ impl Loaded {
             *until = first.min(*until);
         }
         let within: Vec<u64> = self.0.range(first..end).map(|(from, _)| *from).collect();
-        let covered = within.iter().filter_map(|from| self.0.remove(from)).map(|(_, covered)| covered);
-        self.1.extend(covered.filter(|covered| (covered.first, covered.end) != (first, end)));
+        within.iter().for_each(|from| drop(self.0.remove(from)));
         self.0.extend(behind.map(|stretch| (end, stretch)));
         self.0.insert(first, (end, head));
     }
@@ -49,18 +47,14 @@ impl Loaded {
 
     /// A message, and the frame that holds it.
     pub(crate) fn find(&self, sequence: Sequence) -> Option<(&Head, Stored)> {
-        let within = |head: &Head| {
-            let (batch, _) = head.batch();
-            batch.messages().find(|stored| stored.sequence == sequence)
-        };
-        let holds = |head: &&Head| (head.first..head.end).contains(&sequence.0);
-        let found = |head| within(head).map(|stored| (head, stored));
-        self.holding(sequence.0).and_then(found).or_else(|| self.heads().filter(holds).find_map(found))
+        let head = self.holding(sequence.0)?;
+        let (batch, _) = head.batch();
+        batch.messages().find(|stored| stored.sequence == sequence).map(|stored| (head, stored))
     }
 
     /// The frames, by rising stretches.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.0.values().map(|(_, head)| head).chain(&self.1)
+        self.0.values().map(|(_, head)| head)
     }
 
     /// About how many bytes of frames these are.
@@ -71,7 +65,6 @@ impl Loaded {
     /// Forgets the stretches that end at a sequence or before it.
     pub(crate) fn forget_before(&mut self, floor: u64) {
         self.0.retain(|_, (end, _)| *end > floor);
-        self.1.retain(|head| head.end > floor);
     }
 }
 

@@ -6,7 +6,8 @@ use kew_model::{ConsumerKind, ContentType, Error, Limits, Place, Pull, Sequence,
 
 use super::merge::{Candidate, Merge};
 use super::{Decided, Decision, Outcome, Undecided, locate, queue_at};
-use crate::command::{Fetch, Locator, Pick, Picks, Source};
+use crate::command::{Pick, Picks, Source};
+use crate::fetch::{Fetch, Locator};
 use crate::index::Entry;
 use crate::queue::QueueState;
 use crate::record::Record;

@@ -5,8 +5,8 @@ use kew_model::Timestamp;
 
 use super::Shard;
 use crate::cleaning::Haste;
-use crate::command::{Part, Slice};
 use crate::decide::relocate::{OutOfOrder, relocate};
+use crate::fetch::{Part, Slice};
 
 /// The most bytes that one step of cleaning moves.
 const STEP_BYTES: usize = 256 << 10;

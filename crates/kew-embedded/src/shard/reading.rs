@@ -8,8 +8,9 @@
 use kew_model::{Error, QueueNumber, Timestamp};
 
 use super::{Shard, broken};
-use crate::command::{Command, Fetch, Fetched, Purpose, Verb};
+use crate::command::{Command, Verb};
 use crate::decide::loaded::Loaded;
+use crate::fetch::{Fetch, Fetched, Purpose};
 use crate::queue::window::Head;
 
 impl Shard {

@@ -1,4 +1,4 @@
-//! A disk on which syncs of some files wait at a gate.
+//! Gates at which threads wait, and a disk on which syncs of some files do.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use kew_journal::{Disk, DiskFile, FolderLock, SimDisk, Space};
 
-/// Where syncs wait while it is closed.
+/// Where threads wait while it is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
@@ -30,13 +30,14 @@ impl Gate {
         self.news.notify_all();
     }
 
-    /// Returns when a sync waits here.
+    /// Returns when a thread waits here.
     pub(crate) fn is_met(&self) {
         let state = self.state.lock().unwrap();
         drop(self.news.wait_while(state, |state| state.waiting == 0).unwrap());
     }
 
-    fn pass(&self) {
+    /// Waits here while it is closed.
+    pub(crate) fn pass(&self) {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;
         self.news.notify_all();

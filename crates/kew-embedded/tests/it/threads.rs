@@ -11,12 +11,12 @@ use std::time::Duration;
 use kew_embedded::{Embedded, Options};
 use kew_journal::{Disk, SimDisk};
 use kew_model::{
-    AccountId, AckOutcome, Broker, ConsumerKind, ContentType, Error, Milliseconds, NewConsumer, NewQueue,
-    Place, Pull, PullSettings, PushBatch, QueueSettings, Settlement,
+    AccountId, AckOutcome, Broker, Clock, ConsumerKind, ContentType, Error, Milliseconds, NewConsumer,
+    NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Settlement, Timestamp, Wake,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 
-use crate::gated::GatedDisk;
+use crate::gated::{Gate, GatedDisk};
 
 const ASKERS: usize = 8;
 const PUSHES: usize = 200;
@@ -33,16 +33,22 @@ fn open_with(disk: Arc<dyn Disk>, options: Options) -> Embedded {
 
 fn a_queue(store: &Embedded) -> Place {
     let account = wait(store.create_account(Some(AccountId([1; 16])), "one".to_owned())).unwrap();
+    queue(store, account.id, "jobs", NewConsumer { kind: pulls(3), dead_letter_queue: None })
+}
+
+fn pulls(max_retries: u16) -> ConsumerKind {
+    ConsumerKind::HttpPull(PullSettings { max_retries, ..PullSettings::default() })
+}
+
+fn queue(store: &Embedded, account: AccountId, name: &str, consumer: NewConsumer) -> Place {
     let queue = NewQueue {
-        name: "jobs".parse().unwrap(),
+        name: name.parse().unwrap(),
         id: None,
         jurisdiction: None,
         settings: QueueSettings::default(),
     };
-    let queue = wait(store.create_queue(account.id, queue)).unwrap();
-    let place = Place { account: account.id, queue: queue.id };
-    let kind = ConsumerKind::HttpPull(PullSettings::default());
-    wait(store.create_consumer(place, NewConsumer { kind, dead_letter_queue: None })).unwrap();
+    let place = Place { account, queue: wait(store.create_queue(account, queue)).unwrap().id };
+    wait(store.create_consumer(place, consumer)).unwrap();
     place
 }
 
@@ -160,4 +166,57 @@ fn pushes_are_answered_while_a_checkpoint_is_written() {
     gate.open();
     pusher.join().unwrap();
     assert_eq!(is_answered, Ok(()));
+}
+
+/// A clock that the writer reads, and then waits before it looks at what it read.
+struct SlowlyRead {
+    clock: ManualClock,
+    gate: Gate,
+}
+
+impl Clock for SlowlyRead {
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        if thread::current().name() == Some("kew-writer") {
+            self.gate.pass();
+        }
+        now
+    }
+
+    fn on_jump(&self, wake: Wake) {
+        self.clock.on_jump(wake);
+    }
+}
+
+#[test]
+fn a_verb_that_comes_when_the_writer_has_looked_at_the_clock_is_decided_at_its_own_time() {
+    // Given a queue whose messages fail for good at the first end of a lease
+    let clock = Arc::new(SlowlyRead { clock: ManualClock::default(), gate: Gate::default() });
+    let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+    let disk = Arc::new(SimDisk::new(7));
+    let store = Embedded::open(disk, options, clock.clone(), Arc::new(FixedChance::new(1))).unwrap();
+    let dead = a_queue(&store);
+    let once = NewConsumer { kind: pulls(0), dead_letter_queue: Some("jobs".parse().unwrap()) };
+    let place = queue(&store, dead.account, "once", once);
+    for round in 1..=20 {
+        wait(store.push(place, one_message())).unwrap();
+        let pull = Pull { batch_size: None, visibility_timeout: Some(Milliseconds(1_000)) };
+        assert_eq!(wait(store.pull(place, pull)).unwrap().messages.len(), 1);
+
+        // When the writer knows the time from before that end, and a verb comes after it
+        clock.gate.close();
+        clock.clock.advance(Milliseconds(0));
+        clock.gate.is_met();
+        clock.clock.advance(Milliseconds(60_000));
+        let mut push = store.push(dead, one_message());
+        let polled = push.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        clock.gate.open();
+        let pushed = match polled {
+            Poll::Ready(pushed) => pushed,
+            Poll::Pending => wait(push),
+        };
+
+        // Then the message that failed before it came is there
+        assert_eq!(pushed.unwrap().backlog.count, 2 * round);
+    }
 }
