@@ -24,8 +24,8 @@ pub(crate) struct Work {
     pub(crate) shard: Shard,
     leaving: Leaving,
     failed: Option<Failed>,
-    /// Whether a group that was taken changes the catalog, and everybody still sees the old one.
-    pub(crate) is_unpublished: bool,
+    /// How many groups that were taken change the catalog, while everybody still sees the old one.
+    pub(crate) unpublished: u32,
     /// Until when the writer sleeps if nobody calls it.
     pub(crate) writer_until: Option<Timestamp>,
 }
@@ -52,7 +52,7 @@ impl Desk {
             shard,
             leaving: Leaving::default(),
             failed: None,
-            is_unpublished: false,
+            unpublished: 0,
             writer_until: None,
         })))
     }
@@ -108,7 +108,12 @@ impl Work {
     /// Whether all that was decided so far is durable, and the catalog that everybody sees is that of the decisions. To be
     /// asked once for one purpose, since the writer may come to the end of a commit at any time.
     pub(crate) fn is_settled(&self) -> bool {
-        self.failed.is_none() && !self.is_unpublished && self.shard.journal.is_durable()
+        self.failed.is_none() && self.unpublished == 0 && self.shard.journal.is_durable()
+    }
+
+    /// How many answers are here.
+    pub(crate) fn gathered(&self) -> usize {
+        self.leaving.stepped.answers.len()
     }
 
     /// What was decided, to leave at once. What is left to do stays with the writer.
@@ -134,7 +139,7 @@ impl Work {
         }
         self.shard.journal.mark_group()?;
         let leaving = core::mem::take(&mut self.leaving);
-        self.is_unpublished |= leaving.changes_catalog();
+        self.unpublished += u32::from(leaving.changes_catalog());
         Ok((self.shard.journal.take_group(), leaving))
     }
 
@@ -148,6 +153,12 @@ impl Work {
 }
 
 impl Leaving {
+    /// Whether there is nothing to give out, and nobody to tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Stepped { answers, fetches, effects, unfinished } = &self.stepped;
+        answers.is_empty() && fetches.is_empty() && effects.is_empty() && !unfinished && self.ripe.is_empty()
+    }
+
     /// Those who wait for what was decided.
     pub(crate) fn into_reply_tos(self) -> Vec<ReplyTo> {
         self.stepped.answers.into_iter().map(|(reply_to, _)| reply_to).collect()

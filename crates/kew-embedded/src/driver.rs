@@ -1,9 +1,11 @@
-//! The writer: one thread that takes what was decided at the desk, makes it durable by one write and one sync, and only
-//! then answers.
+//! The writers' work: taking what was decided at the desk, to make it durable by one write and one sync, and only then to
+//! answer.
 //!
 //! There is no timer to tune: while one group syncs, the next is decided and gathers at the desk. What time brings, and
-//! verbs that nobody came to, the writer decides itself. When nothing is left to do, it sleeps until somebody calls or
+//! verbs that nobody came to, a writer decides itself. When nothing is left to do, they sleep until somebody calls or
 //! the next lease ends.
+
+mod turn;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,19 +15,20 @@ use kew_journal::seeded::{self, Bug};
 use kew_journal::{CheckpointWriter, Committer, SegmentId};
 use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
 
-use crate::backup::{self, SnapshotReply, SnapshotTaken};
+use crate::backup::{self, SnapshotReply};
 use crate::checkpoint;
 use crate::command::Input;
 use crate::desk::{Leaving, Work};
-use crate::fetch::Part;
 use crate::keeper::Task;
 use crate::mailbox::Taken;
 use crate::meter::Stopwatch;
 use crate::options::Options;
 use crate::reply::ReplyTo;
 use crate::shard::Cleaned;
-use crate::shared::{Alarm, CloseReply, NO_ANSWER, Shared};
+use crate::shared::{CloseReply, NO_ANSWER, Shared};
 use crate::snapshot::{Noting, Snapshot};
+use turn::Chores;
+pub(crate) use turn::Turn;
 
 /// How long after the last commit the log's end is marked as durable.
 const IDLE: Duration = Duration::from_millis(50);
@@ -54,7 +57,7 @@ pub(crate) enum Message {
     Close(CloseReply),
 }
 
-/// The writer's thread.
+/// What the writers take turns at.
 pub(crate) struct Driver {
     pub(crate) committer: Committer,
     pub(crate) checkpoints: CheckpointWriter,
@@ -63,7 +66,21 @@ pub(crate) struct Driver {
     pub(crate) progress: Progress,
 }
 
-/// Where the writer stands in its recurring work.
+/// What became of the beginning of a turn.
+pub(crate) struct Begun {
+    pub(crate) turn: Result<Turn, Failed>,
+    /// Who asked that it be the last one.
+    pub(crate) close: Vec<CloseReply>,
+}
+
+/// Why the store has failed, and who waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) cause: String,
+    pub(crate) waiting: Vec<ReplyTo>,
+}
+
+/// Where the writers stand in their recurring work.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Whether the log's end is not marked as durable yet.
@@ -86,17 +103,6 @@ pub(crate) struct Progress {
     snapshots: Vec<SnapshotReply>,
 }
 
-/// Work that waits for a group to be durable.
-#[derive(Debug, Default)]
-struct Chores {
-    tasks: Vec<Task>,
-    /// Segments in which nothing lives once the group is durable.
-    dead: Vec<SegmentId>,
-    /// What is to be read of a segment that is being cleaned.
-    part: Option<Part>,
-    snapshots: Vec<SnapshotTaken>,
-}
-
 impl Progress {
     /// At the start, when the recurring work counts from now.
     pub(crate) fn new(now: Timestamp) -> Self {
@@ -105,20 +111,9 @@ impl Progress {
 }
 
 impl Driver {
-    /// Takes turns until the store is told to close or fails.
-    pub(crate) fn run(self: Box<Self>) {
-        let _alarm = self.alarm();
-        let mut driver = Some(self);
-        while let Some(next) = driver {
-            let patience = next.patience();
-            driver = next.turn(patience);
-        }
-    }
-
-    /// Waits for something to do and does it; `None` when that was to close, or the store has failed.
-    pub(crate) fn turn(mut self: Box<Self>, patience: Option<Duration>) -> Option<Box<Self>> {
-        let _alarm = self.alarm();
-        let Taken { items: messages, ran_out: quiet } = self.shared.orders.take(patience);
+    /// Takes what came for the writer, decides what is left at the desk, and takes a group for a commit.
+    pub(crate) fn begin(&mut self, taken: Taken<Message>) -> Begun {
+        let Taken { items: messages, ran_out: quiet } = taken;
         let (mut close, mut failure) = (Vec::new(), None);
         for message in messages {
             match message {
@@ -133,28 +128,16 @@ impl Driver {
             // Another thread has given up, and has said why.
             failure = Some(self.reason());
         }
-        let stepped = match failure {
-            Some(cause) => Err((cause, Vec::new())),
+        let turn = match failure {
+            Some(cause) => Err(Failed { cause, waiting: Vec::new() }),
             None => self.step(quiet),
         };
-        if let Err((cause, waiting)) = stepped {
-            self.fail(&cause, waiting, close);
-            return None;
-        }
-        if close.is_empty() {
-            return Some(self);
-        }
-        (*self).close(close);
-        None
-    }
-
-    fn alarm(&self) -> Alarm {
-        Alarm { shared: Arc::clone(&self.shared), thread: "writer" }
+        Begun { turn, close }
     }
 
     /// How long to wait: until the next lease ends, a delay is over while somebody waits, or the log's end wants
     /// marking.
-    fn patience(&self) -> Option<Duration> {
+    pub(crate) fn patience(&self) -> Option<Duration> {
         if self.progress.noting.is_some() {
             return Some(Duration::ZERO);
         }
@@ -179,12 +162,14 @@ impl Driver {
         [wait, mark].into_iter().flatten().min()
     }
 
-    /// Decide what is left, make everything durable, answer. On failure gives the reason, and those who wait for an
+    /// Decides what is left, and takes what is to be made durable. On failure gives the reason, and those who wait for an
     /// answer.
-    fn step(&mut self, quiet: bool) -> Result<(), (String, Vec<ReplyTo>)> {
+    fn step(&mut self, quiet: bool) -> Result<Turn, Failed> {
         let shared = Arc::clone(&self.shared);
         let mut desk = shared.desk.lock();
-        let Some(work) = desk.as_mut() else { return Err((self.reason(), Vec::new())) };
+        let Some(work) = desk.as_mut() else {
+            return Err(Failed { cause: self.reason(), waiting: Vec::new() });
+        };
         // H3: who comes after the clock was read may know of a later time.
         let inputs = shared.inbox.take(Some(Duration::ZERO)).items;
         let now = shared.clock.now();
@@ -193,35 +178,26 @@ impl Driver {
         let cleaned = work.clean(now, shared.keeper.is_scarce());
         self.progress.may_free |= cleaned == Cleaned::Segment;
         let taken = self.mark_if_quiet(work, quiet).and_then(|()| work.take_group());
-        let (group, leaving) = taken.map_err(|error| (error.to_string(), work.abandon()))?;
-        let mut chores = self.chores(work, now);
-        chores.part = work.shard.take_part();
-        chores.snapshots = backup::take(&mut self.progress.snapshots, &work.shard.journal);
+        let (group, mut leaving) =
+            taken.map_err(|error| Failed { cause: error.to_string(), waiting: work.abandon() })?;
+        let chores = self.chores(work, now);
+        let answers = leaving.stepped.answers.len();
+        shared.under_way.begins(answers);
         drop(desk);
-        let leaving = if seeded::is(Bug::AnswerBeforeSync) {
-            shared.give_out(leaving);
-            Leaving::default()
-        } else {
-            leaving
-        };
-        if let Some(group) = group {
-            self.progress.unmarked = true;
-            let stopwatch = Stopwatch::start(&group);
-            if let Err(error) = self.committer.commit(group) {
-                return Err((error.to_string(), leaving.into_reply_tos()));
-            }
-            shared.meter.committed(&stopwatch);
+        if seeded::is(Bug::AnswerBeforeSync) {
+            shared.give_out(core::mem::take(&mut leaving));
         }
-        if leaving.stepped.unfinished {
-            shared.orders.wake();
+        self.progress.unmarked |= group.is_some();
+        let stopwatch = group.as_ref().map(Stopwatch::start);
+        let mut turn = Turn::new(&shared, leaving, answers, chores, stopwatch);
+        if group.is_none() && turn.is_empty() {
+            return Ok(turn);
         }
-        let is_published = leaving.changes_catalog();
-        shared.give_out(leaving);
-        if is_published && let Some(work) = shared.desk.lock().as_mut() {
-            work.is_unpublished = false;
+        match self.committer.begin(group) {
+            Ok(flight) => turn.leaves_with(flight),
+            Err(error) => return Err(turn.fail(&error)),
         }
-        self.carry_out(chores);
-        Ok(())
+        Ok(turn)
     }
 
     /// Why another thread has given up; it may not have come to say so.
@@ -280,18 +256,9 @@ impl Driver {
         if core::mem::take(&mut progress.may_free) {
             chores.dead = shard.dead_segments();
         }
+        chores.part = shard.take_part();
+        chores.snapshots = backup::take(&mut progress.snapshots, &shard.journal);
         chores
-    }
-
-    /// The group is durable.
-    fn carry_out(&mut self, chores: Chores) {
-        let Chores { tasks, dead, part, snapshots } = chores;
-        snapshots.into_iter().for_each(SnapshotTaken::hand_over);
-        part.into_iter().for_each(|part| self.shared.keeper.read_part(part));
-        tasks.into_iter().for_each(|task| self.shared.keeper.give(task));
-        if !dead.is_empty() {
-            self.free_segments(&dead);
-        }
     }
 
     fn checkpoint_kept(&mut self, outcome: Result<(), String>) {
@@ -327,28 +294,19 @@ impl Driver {
         }
     }
 
-    /// Lets go of segments in which nothing lives, for good: what emptied them is durable.
-    fn free_segments(&mut self, dead: &[SegmentId]) {
-        let mut desk = self.shared.desk.lock();
-        let Some(Work { shard, .. }) = desk.as_mut() else { return };
-        let freed = shard.journal.retire(dead);
-        if freed.is_ok_and(|count| count > 0) {
-            let left: Vec<_> = shard.journal.segments().iter().map(|info| info.id).collect();
-            shard.state.indexes.retain(|segment, _| left.contains(segment));
-            self.shared.keeper.give(Task::Prepare);
-        }
-    }
-
     /// Takes nothing more in, answers what is decided, keeps a checkpoint, and seals the log.
-    fn close(mut self, mut asked: Vec<CloseReply>) {
+    pub(crate) fn close(mut self, mut asked: Vec<CloseReply>) {
         self.shared.close();
+        if let Err(error) = self.committer.settle() {
+            return self.fail(Failed { cause: error.to_string(), waiting: Vec::new() }, asked);
+        }
         let Some(mut work) = self.shared.desk.lock().take() else {
             let cause = self.reason();
-            return self.fail(&cause, Vec::new(), asked);
+            return self.fail(Failed { cause, waiting: Vec::new() }, asked);
         };
         let leaving = match self.commit_last(&mut work) {
             Ok(leaving) => leaving,
-            Err((cause, waiting)) => return self.fail(&cause, waiting, asked),
+            Err(failed) => return self.fail(failed, asked),
         };
         self.shared.give_out(leaving);
         asked.extend(self.refuse(&Error::Closing, work.abandon()));
@@ -371,25 +329,28 @@ impl Driver {
     }
 
     /// Makes durable what was decided before the close.
-    fn commit_last(&mut self, work: &mut Work) -> Result<Leaving, (String, Vec<ReplyTo>)> {
-        let (group, leaving) = work.take_group().map_err(|error| (error.to_string(), work.abandon()))?;
+    fn commit_last(&mut self, work: &mut Work) -> Result<Leaving, Failed> {
+        let (group, leaving) = work
+            .take_group()
+            .map_err(|error| Failed { cause: error.to_string(), waiting: work.abandon() })?;
         match group.map(|group| self.committer.commit(group)) {
             Some(Err(error)) => {
                 let waiting = leaving.into_reply_tos().into_iter().chain(work.abandon()).collect();
-                Err((error.to_string(), waiting))
+                Err(Failed { cause: error.to_string(), waiting })
             }
             Some(Ok(_)) | None => Ok(leaving),
         }
     }
 
     /// The store has failed: everybody who waits is told that the outcome is unknown.
-    fn fail(&mut self, cause: &str, mut waiting: Vec<ReplyTo>, mut close: Vec<CloseReply>) {
-        self.shared.failure.send_replace(Some(cause.to_owned()));
+    pub(crate) fn fail(&mut self, failed: Failed, mut close: Vec<CloseReply>) {
+        let Failed { cause, mut waiting } = failed;
+        self.shared.failure.send_replace(Some(cause.clone()));
         self.shared.close();
         if let Some(mut work) = self.shared.desk.lock().take() {
             waiting.extend(work.abandon());
         }
-        let error = Error::OutcomeUnknown { cause: cause.to_owned() };
+        let error = Error::OutcomeUnknown { cause };
         close.extend(self.refuse(&error, waiting));
         self.shared.keeper.close();
         self.shared.signals.tell_all();

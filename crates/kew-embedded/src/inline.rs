@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::driver::Driver;
 use crate::keeper::{Fetcher, Housekeeper};
 use crate::shard::Shard;
 use crate::shared::Shared;
+use crate::writers::Writers;
 
 /// What the threads would do, waiting to be called.
 pub(crate) struct Inline {
@@ -17,8 +17,9 @@ pub(crate) struct Inline {
 }
 
 struct Parts {
-    /// Gone once the store is closed or has failed.
-    driver: Option<Box<Driver>>,
+    writers: Writers,
+    /// Whether the store is closed or has failed.
+    is_over: bool,
     fetcher: Fetcher,
     housekeeper: Housekeeper,
     /// Whether verbs gather instead of being carried out.
@@ -26,8 +27,9 @@ struct Parts {
 }
 
 impl Inline {
-    pub(crate) fn new(driver: Box<Driver>, fetcher: Fetcher, housekeeper: Housekeeper) -> Self {
-        Self { parts: Mutex::new(Parts { driver: Some(driver), fetcher, housekeeper, held: false }) }
+    pub(crate) fn new(writers: Writers, fetcher: Fetcher, housekeeper: Housekeeper) -> Self {
+        let parts = Parts { writers, is_over: false, fetcher, housekeeper, held: false };
+        Self { parts: Mutex::new(parts) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Parts> {
@@ -66,8 +68,7 @@ impl Inline {
 
     /// Lets the store fall idle: what the writer does when nothing comes for a while.
     pub(crate) fn idle(&self) {
-        let mut parts = self.lock();
-        parts.driver = parts.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
+        self.lock().write();
     }
 
     /// What the threads would share.
@@ -82,6 +83,11 @@ impl Inline {
 }
 
 impl Parts {
+    /// One turn of the writer.
+    fn write(&mut self) {
+        self.is_over |= self.is_over || !self.writers.turn(Some(Duration::ZERO));
+    }
+
     fn pump(&mut self) {
         loop {
             let shared = Arc::clone(&self.fetcher.shared);
@@ -89,11 +95,11 @@ impl Parts {
             if asked {
                 // As with threads: whoever asks decides, and the writer makes it durable.
                 shared.attend();
-                self.driver = self.driver.take().and_then(|driver| driver.turn(Some(Duration::ZERO)));
+                self.write();
             }
             let read = self.fetcher.read(Some(Duration::ZERO));
             let kept = self.housekeeper.keep(Some(Duration::ZERO));
-            if self.driver.is_none() || !(asked || read || kept) {
+            if self.is_over || !(asked || read || kept) {
                 return;
             }
         }

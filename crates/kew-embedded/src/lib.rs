@@ -50,6 +50,8 @@ mod shared;
 mod signals;
 mod snapshot;
 mod state;
+mod under_way;
+mod writers;
 
 pub use backup::BackupError;
 pub use embedded::Embedded;

@@ -1,4 +1,4 @@
-//! A queue between threads: many put, one takes everything at once.
+//! A queue between threads: many put, and whoever takes, takes everything at once.
 //!
 //! The taker sleeps only when there is nothing, so that under load neither side enters the kernel. What requests may
 //! put is bounded by their budget (`budget.rs`), what the store's own threads tell each other by what they were asked.
@@ -10,7 +10,8 @@ use std::time::Duration;
 struct Contents<T> {
     items: Vec<T>,
     closed: bool,
-    sleeping: bool,
+    /// How many takers sleep.
+    sleeping: usize,
     woken: bool,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct Mailbox<T> {
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
-        let contents = Contents { items: Vec::new(), closed: false, sleeping: false, woken: false };
+        let contents = Contents { items: Vec::new(), closed: false, sleeping: 0, woken: false };
         Self { contents: Mutex::new(contents), news: Condvar::new() }
     }
 
@@ -50,11 +51,11 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// Says that there is something to do. Whether the taker sleeps, and so has not heard of it yet.
+    /// Says that there is something to do. Whether a taker sleeps, and so has not heard of it yet.
     pub(crate) fn note(&self) -> bool {
         let mut contents = self.lock();
         contents.woken = true;
-        contents.sleeping
+        contents.sleeping > 0
     }
 
     /// Wakes the taker though there is nothing new.
@@ -67,7 +68,7 @@ impl<T> Mailbox<T> {
     fn rouse(&self, contents: MutexGuard<'_, Contents<T>>) {
         let sleeping = contents.sleeping;
         drop(contents);
-        if sleeping {
+        if sleeping > 0 {
             self.news.notify_one();
         }
     }
@@ -77,14 +78,14 @@ impl<T> Mailbox<T> {
         let mut contents = self.lock();
         let at_once = patience == Some(Duration::ZERO);
         if contents.items.is_empty() && !contents.woken && !contents.closed && !at_once {
-            contents.sleeping = true;
+            contents.sleeping += 1;
             contents = match patience {
                 None => self.news.wait(contents).unwrap_or_else(PoisonError::into_inner),
                 Some(patience) => {
                     self.news.wait_timeout(contents, patience).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            contents.sleeping = false;
+            contents.sleeping -= 1;
         }
         let woken = core::mem::take(&mut contents.woken);
         let items = core::mem::take(&mut contents.items);
@@ -95,7 +96,8 @@ impl<T> Mailbox<T> {
     pub(crate) fn close(&self) {
         let mut contents = self.lock();
         contents.closed = true;
-        self.rouse(contents);
+        drop(contents);
+        self.news.notify_all();
     }
 
     /// Whether a taker would not have to wait.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
-use kew_journal::{Disk, Frame, Lsn, Opened, Replay};
+use kew_journal::{Disk, FLIGHTS_MAX, Frame, Lsn, Opened, Replay};
 use kew_model::{Chance, Clock};
 use tokio::sync::watch;
 
@@ -22,6 +22,8 @@ use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::signals::Signals;
 use crate::state::{Applied, State};
+use crate::under_way::UnderWay;
+use crate::writers::Writers;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +150,7 @@ fn assemble(
         meter: Meter::new(clock.now(), &options),
         keeper: Arc::clone(&keeper),
         clock: clock.clone(),
+        under_way: UnderWay::default(),
         called_from: Mutex::new(None),
         failure: watch::Sender::new(None),
     });
@@ -187,8 +190,12 @@ impl Embedded {
             assemble(disk, options, clock, chance)?;
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::default() });
-        // The writer first: should another not start, it is told to close, and ends those that did.
-        threads.started(thread("kew-writer").spawn(move || driver.run())?);
+        // The writers first: should another not start, they are told to close, and end those that did.
+        let writers = Arc::new(Writers::new(driver));
+        for _ in 0..FLIGHTS_MAX {
+            let writers = Arc::clone(&writers);
+            threads.started(thread("kew-writer").spawn(move || writers.run())?);
+        }
         threads.started(thread("kew-reader").spawn(move || fetcher.run())?);
         threads.started(thread("kew-keeper").spawn(move || housekeeper.run())?);
         Ok(Self { shared, archive, keeper, engine: Engine::Threads(threads), clock, report })
@@ -207,7 +214,7 @@ impl Embedded {
     ) -> Result<Self, OpenError> {
         let Parts { driver, fetcher, housekeeper, shared, archive, keeper, clock, report } =
             assemble(disk, options, clock, chance)?;
-        let inline = crate::inline::Inline::new(driver, fetcher, housekeeper);
+        let inline = crate::inline::Inline::new(Writers::new(driver), fetcher, housekeeper);
         Ok(Self { shared, archive, keeper, engine: Engine::Inline(Arc::new(inline)), clock, report })
     }
 }

@@ -28,6 +28,7 @@ use crate::mailbox::Mailbox;
 use crate::meter::Meter;
 use crate::reply::{self, home};
 use crate::signals::Signals;
+use crate::under_way::UnderWay;
 
 /// Whom to tell that the store is closed.
 pub(crate) type CloseReply = oneshot::Sender<Result<(), Error>>;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) meter: Meter,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: StoreClock,
+    pub(crate) under_way: UnderWay,
     /// The runtime of a task that is about to call the writer.
     pub(crate) called_from: Mutex<Option<Id>>,
     /// Why the store has failed, once it has.
@@ -87,6 +89,7 @@ impl Shared {
             let is_settled = work.is_settled();
             let leaving = is_settled.then(|| work.leave());
             let is_left = work.wants_writer(is_settled);
+            self.under_way.gathers(work.gathered());
             drop(desk);
             if is_left {
                 self.call_writer();
@@ -95,10 +98,11 @@ impl Shared {
         }
     }
 
-    /// Calls the writer if it sleeps. A task leaves that to another one, which comes after all tasks that are ready now:
+    /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes after all tasks that are ready now:
     /// what these bring becomes part of the same group. Nobody waits for a timer, or for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
-        if !self.orders.note() {
+        // In this order: a writer that ends its turn meanwhile sees the one or the other.
+        if !self.orders.note() || !self.under_way.wants_another() {
             return;
         }
         let Some(runtime) = home() else { return self.orders.wake() };

@@ -89,6 +89,11 @@ impl Effects {
         later.available.into_iter().for_each(|queue| self.note_available(queue));
     }
 
+    /// Whether nothing has changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.catalog.is_empty() && self.available.is_empty()
+    }
+
     fn note_available(&mut self, queue: QueueNumber) {
         if self.available.last() != Some(&queue) {
             self.available.push(queue);

@@ -21,6 +21,7 @@ mod frame;
 mod handles;
 mod index;
 mod journal;
+mod landings;
 mod options;
 mod pool;
 mod position;
@@ -37,7 +38,7 @@ mod standing;
 mod store_file;
 
 pub use checkpoint::{CheckpointWriter, Cut};
-pub use committer::{Committer, Group};
+pub use committer::{Committer, FLIGHTS_MAX, Flight, Group, Landing};
 #[cfg(any(test, feature = "test-util"))]
 pub use disk::sim::{Fault, Loss, OperationKind, SimDisk};
 pub use disk::{Disk, DiskFile, FolderLock, Overlay, RealDisk, Space};

@@ -112,10 +112,15 @@ fn name_segment(
 ) -> Result<Arc<Segment>, Error> {
     let segment_bytes = shared.segment_bytes;
     let header = SegmentHeader { id, segment_bytes, settled_end: BLOCK_BYTES, file_bytes: filled_to };
+    // Opened by now, so that a process that may open no more files can still go on in the segment.
+    let open = || shared.disk.open(temporary).map_err(|source| Error::disk("open", temporary, source));
+    let writing = [open()?, open()?];
     let block = header.encode(&shared.store_id);
     write_all(&*file, temporary, &[IoSlice::new(&block)], 0)?;
     publish(shared, &*file, temporary, id)?;
-    Ok(Segment::new(shared, header, Some(file), BLOCK_BYTES, filled_to))
+    let segment = Segment::new(shared, header, Some(file), BLOCK_BYTES, filled_to);
+    segment.keep_writing(writing);
+    Ok(segment)
 }
 
 /// Syncs a finished file, gives it its `.seg` name, and makes the name durable.

@@ -3,14 +3,15 @@
 //! The header block is written and synced before the file gets its final name, so a `.seg` file with an
 //! unreadable header is damage, never a torn write (J3). Two parties write a segment: the committer, strictly
 //! forward, and the preparer, which fills zeros ahead of it. Each claims its range here first, so that they
-//! never overlap (J8), and syncs under one lock, so that a failed sync of the one is never hidden from the other
-//! (J9).
+//! never overlap (J8). Linux tells of a failed write-back once for each open file: so whoever syncs has one of its own,
+//! and a failure is never hidden by somebody else's sync (J9).
 
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use crate::committer::FLIGHTS_MAX;
 use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::frame::{Seed, read_u32, read_u64};
@@ -123,13 +124,14 @@ pub(crate) struct Segment {
     handles: Arc<Handles>,
     /// The open file, if it is open.
     file: Mutex<Option<Arc<dyn DiskFile>>>,
+    /// The files that groups are written through, as far as they are open.
+    writing: [Mutex<Option<Arc<dyn DiskFile>>>; FLIGHTS_MAX],
     pub(crate) seed: Seed,
     pub(crate) size_bytes: u32,
     /// Where the staged part of the log ends in this segment.
     end_offset: AtomicU32,
     ranges: Mutex<Ranges>,
     filled: Condvar,
-    sync_turn: Mutex<()>,
 }
 
 /// Who has what of the file. Offsets only grow.
@@ -162,7 +164,7 @@ impl Segment {
             end_offset: AtomicU32::new(end_offset),
             ranges: Mutex::new(Ranges { claimed_to: end_offset, filled_to, filling: None }),
             filled: Condvar::new(),
-            sync_turn: Mutex::new(()),
+            writing: Default::default(),
         })
     }
 
@@ -190,6 +192,28 @@ impl Segment {
 
     pub(crate) fn close_file(&self) {
         locked(&self.file).take();
+    }
+
+    /// Keeps files that groups will be written through.
+    pub(crate) fn keep_writing(&self, files: [Arc<dyn DiskFile>; FLIGHTS_MAX]) {
+        self.writing.iter().zip(files).for_each(|(slot, file)| *locked(slot) = Some(file));
+    }
+
+    /// The file that every so manieth group is written through; opens it if need be.
+    pub(crate) fn writing_file(&self, number: usize) -> Result<Arc<dyn DiskFile>, Error> {
+        let mut slot = locked(&self.writing[number]);
+        if let Some(file) = &*slot {
+            return Ok(Arc::clone(file));
+        }
+        let opened = self.handles.disk.open(&self.name());
+        let file = opened.map_err(|source| Error::disk("open", &self.name(), source))?;
+        *slot = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Closes the files that groups were written through.
+    pub(crate) fn close_writing(&self) {
+        self.writing.iter().for_each(|slot| drop(locked(slot).take()));
     }
 
     pub(crate) fn end_offset(&self) -> u32 {
@@ -235,12 +259,6 @@ impl Segment {
     pub(crate) fn progress(&self) -> (u32, u32) {
         let ranges = locked(&self.ranges);
         (ranges.claimed_to, ranges.filled_to.max(ranges.claimed_to))
-    }
-
-    /// Runs `sync` while nobody else syncs this segment.
-    pub(crate) fn in_turn<T>(&self, sync: impl FnOnce() -> T) -> T {
-        let _turn = locked(&self.sync_turn);
-        sync()
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use crate::disk::{Disk, FolderLock};
 use crate::error::Error;
 use crate::handles::Handles;
+use crate::landings::Landings;
 use crate::pool::Pool;
 use crate::position::{Lsn, SegmentId};
 use crate::segment::Segment;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     /// The segments of the snapshots that are there.
     holds: Mutex<Vec<Weak<BTreeSet<SegmentId>>>>,
     durable_lsn: AtomicU64,
+    /// Which groups under way have come to their end.
+    pub(crate) landings: Landings,
     failure: OnceLock<String>,
     lock: Mutex<Option<Box<dyn FolderLock>>>,
     #[cfg(feature = "mutants")]
@@ -82,6 +85,7 @@ impl Shared {
             writing_checkpoint: Mutex::new(()),
             holds: Mutex::default(),
             durable_lsn: AtomicU64::new(0),
+            landings: Landings::default(),
             failure: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
             #[cfg(feature = "mutants")]
@@ -108,6 +112,7 @@ impl Shared {
     /// Ends the journal for ever and hands the failure on. The first cause is the one that stays.
     pub(crate) fn poison(&self, error: Error) -> Error {
         let _first = self.failure.set(error.to_string());
+        self.landings.end();
         error
     }
 

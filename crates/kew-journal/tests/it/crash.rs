@@ -4,7 +4,7 @@ use kew_journal::{Loss, SimDisk};
 
 use crate::world::{End, Ledger, Op, World, options};
 
-/// Goes through growing and recycled segments, two groups in flight, marks, checkpoints, retirement, a payload
+/// Goes through growing and recycled segments, two groups under way at once, marks, checkpoints, retirement, a payload
 /// that fills a segment, and a proper close.
 const SCRIPT: [Op; 46] = [
     Op::Stage(100),
@@ -22,7 +22,7 @@ const SCRIPT: [Op; 46] = [
     Op::Prepare,
     Op::Prepare,
     Op::Stage(20_000),
-    Op::CommitTwo(10),
+    Op::CommitCrossed(10),
     Op::Checkpoint,
     Op::Stage(40_000),
     Op::Stage(40_000),
@@ -42,7 +42,7 @@ const SCRIPT: [Op; 46] = [
     Op::Reopen,
     Op::Stage(500),
     Op::Stage(0),
-    Op::CommitTwo(500),
+    Op::CommitCrossed(500),
     Op::Prepare,
     Op::Prepare,
     Op::Stage(60_000),
@@ -50,7 +50,7 @@ const SCRIPT: [Op; 46] = [
     Op::Checkpoint,
     Op::Retire { keep: 1 },
     Op::Stage(60_000),
-    Op::CommitTwo(1),
+    Op::CommitCrossed(1),
     Op::Reopen,
     Op::Reopen,
 ];
@@ -59,7 +59,7 @@ const LOSSES: [Loss; 6] =
     [Loss::Everything, Loss::Nothing, Loss::Torn, Loss::Random, Loss::Random, Loss::Random];
 
 /// Life goes on after a crash: what is written now must not mix with what was there.
-const AFTERMATH: [Op; 5] = [Op::Stage(500), Op::Commit, Op::Stage(30_000), Op::CommitTwo(9), Op::Mark];
+const AFTERMATH: [Op; 5] = [Op::Stage(500), Op::Commit, Op::Stage(30_000), Op::CommitCrossed(9), Op::Mark];
 
 fn must(done: Result<(), End>, context: &str) {
     if let Err(end) = done {
@@ -156,11 +156,12 @@ fn recovery_may_be_stopped_at_any_step_any_number_of_times() {
 }
 
 /// What the short scripts are made of.
-const ALPHABET: [Op; 9] = [
+const ALPHABET: [Op; 10] = [
     Op::Stage(600),
     Op::Commit,
     Op::CommitTwo(600),
-    Op::CommitTwo(50_000),
+    Op::CommitCrossed(600),
+    Op::CommitCrossed(50_000),
     Op::Mark,
     Op::Checkpoint,
     Op::Retire { keep: 1 },

@@ -21,7 +21,7 @@ const SCRIPT: [Op; 24] = [
     Op::Prepare,
     Op::Prepare,
     Op::Stage(40_000),
-    Op::CommitTwo(3),
+    Op::CommitCrossed(3),
     Op::Prepare,
     Op::Prepare,
     Op::Checkpoint,

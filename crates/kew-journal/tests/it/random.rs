@@ -50,7 +50,8 @@ impl Habits {
         });
         match choice {
             Some(1) => Op::Commit,
-            Some(2) => Op::CommitTwo(bytes),
+            Some(2) if dice.below(2) == 0 => Op::CommitTwo(bytes),
+            Some(2) => Op::CommitCrossed(bytes),
             Some(3) => Op::Mark,
             Some(4) => Op::Checkpoint,
             Some(5) => Op::Retire { keep: dice.below(3) as usize + 1 },

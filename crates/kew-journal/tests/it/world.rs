@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use kew_journal::{
-    Committer, Disk, Error, Frame, FrameBuffer, Group, Journal, Lsn, Opened, Options, Preparer, Reader,
-    RecoveryReport, Replay, SegmentId, SegmentInfo, SimDisk, open,
+    Committer, Disk, Error, Flight, Frame, FrameBuffer, Group, Journal, Lsn, Opened, Options, Preparer,
+    Reader, RecoveryReport, Replay, SegmentId, SegmentInfo, SimDisk, open,
 };
 
 /// Small segments, so that a short script goes through many of them.
@@ -114,6 +114,8 @@ pub(crate) enum Op {
     Commit,
     /// Takes a group, stages another payload into the next, and commits both in order.
     CommitTwo(usize),
+    /// As [`Op::CommitTwo`], but both are under way at once, and the later one is synced first where that may be.
+    CommitCrossed(usize),
     Mark,
     Checkpoint,
     /// Gives up all but the newest `keep` segments, and has the files disposed of.
@@ -252,8 +254,11 @@ impl World {
     /// Does one thing. After an error the journal must refuse everything.
     pub(crate) fn run(&mut self, op: Op) -> Result<(), End> {
         let done = self.run_op(op);
-        if let (Err(End::Failed(_)), Some(parts), Op::Stage(_) | Op::Commit | Op::CommitTwo(_)) =
-            (&done, &mut self.open, op)
+        if let (
+            Err(End::Failed(_)),
+            Some(parts),
+            Op::Stage(_) | Op::Commit | Op::CommitTwo(_) | Op::CommitCrossed(_),
+        ) = (&done, &mut self.open, op)
             && !matches!(parts.journal.stage(FrameBuffer::with_capacity(0)), Err(Error::Poisoned { .. }))
         {
             return violation("something was accepted after a failure".to_owned());
@@ -284,6 +289,7 @@ impl World {
                 let second = self.open.as_mut().and_then(|parts| parts.journal.take_group());
                 first.into_iter().chain(second).try_for_each(|group| self.commit(group))
             }
+            Op::CommitCrossed(bytes) => self.commit_crossed(bytes),
             Op::Mark => Ok(parts.journal.mark()?),
             Op::Checkpoint => self.checkpoint(),
             Op::Retire { keep } => self.retire(keep),
@@ -318,6 +324,34 @@ impl World {
         let durable = parts.committer.commit(group)?;
         parts.journal.note_durable(durable);
         self.ledger.promised = durable.0;
+        Ok(())
+    }
+
+    fn commit_crossed(&mut self, bytes: usize) -> Result<(), End> {
+        let parts = self.open.as_mut().expect("the world is open");
+        let first = parts.journal.take_group();
+        let mut first = parts.committer.begin(first)?;
+        self.stage(bytes)?;
+        let parts = self.open.as_mut().expect("the world is open");
+        let second = parts.journal.take_group();
+        let mut second = parts.committer.begin(second)?;
+        let waits = second.waits();
+        if !waits {
+            second.run()?;
+        }
+        first.run()?;
+        self.land(first)?;
+        if waits {
+            second.run()?;
+        }
+        self.land(second)
+    }
+
+    fn land(&mut self, flight: Flight) -> Result<(), End> {
+        drop(flight.land()?);
+        let journal = &mut self.open.as_mut().expect("the world is open").journal;
+        journal.note_commits();
+        self.ledger.promised = journal.durable_lsn().0;
         Ok(())
     }
 

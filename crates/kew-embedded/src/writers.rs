@@ -1,0 +1,72 @@
+//! The writers: threads that take turns at the desk and make durable what they took, more than one at a time.
+//!
+//! Whoever finds something to do takes it, and the others wait for more; so while one waits for its sync, another may
+//! take the next group. What they took is given out in the order in which it was taken (`driver/turn.rs`).
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use kew_model::Error;
+
+use crate::driver::{Begun, Driver, Failed, Turn};
+use crate::shared::{Alarm, Shared};
+
+/// What the writers share.
+pub(crate) struct Writers {
+    shared: Arc<Shared>,
+    /// Held by whoever begins a turn. Gone once the store is closed or has failed.
+    driver: Mutex<Option<Box<Driver>>>,
+}
+
+impl Writers {
+    pub(crate) fn new(driver: Box<Driver>) -> Self {
+        Self { shared: Arc::clone(&driver.shared), driver: Mutex::new(Some(driver)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Driver>>> {
+        self.driver.lock().unwrap_or_else(|poisoned| {
+            // Whoever began a turn left it half done, and has told everybody (`Alarm`).
+            let mut driver = poisoned.into_inner();
+            driver.take();
+            driver
+        })
+    }
+
+    /// Takes turns until the store is told to close or fails.
+    pub(crate) fn run(&self) {
+        let _alarm = Alarm { shared: Arc::clone(&self.shared), thread: "writer" };
+        loop {
+            let Some(patience) = self.lock().as_ref().map(|driver| driver.patience()) else { return };
+            if !self.turn(patience) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do and does it; false when that was the last time.
+    pub(crate) fn turn(&self, patience: Option<Duration>) -> bool {
+        let taken = self.shared.orders.take(patience);
+        let mut slot = self.lock();
+        let Some(driver) = slot.as_mut() else { return false };
+        let Begun { turn, close } = driver.begin(taken);
+        let is_last = !close.is_empty();
+        // While it is the last one nobody begins another.
+        let held = (is_last || turn.is_err()).then_some(slot);
+        let finished = turn.and_then(Turn::finish);
+        if finished.is_ok() && !is_last {
+            return true;
+        }
+        let driver = held.unwrap_or_else(|| self.lock()).take();
+        match (finished, driver) {
+            (Ok(()), Some(driver)) => driver.close(close),
+            (Ok(()), None) => {}
+            (Err(failed), Some(mut driver)) => driver.fail(failed, close),
+            // Another writer has failed before, and told everybody but these.
+            (Err(Failed { cause, waiting }), None) => {
+                let error = Error::OutcomeUnknown { cause };
+                waiting.into_iter().for_each(|reply_to| reply_to.send(Err(error.clone())));
+            }
+        }
+        false
+    }
+}
