@@ -118,7 +118,7 @@ pub(super) async fn consume(desk: &Desk<'_>, batch: usize) -> anyhow::Result<()>
             Claim::Wait => 0,
             Claim::Take(claimed) => {
                 let found = consumer.round(desk).await?;
-                desk.ledger.unclaim(claimed.saturating_sub(found));
+                desk.ledger.settle_claim(claimed, found);
                 found
             }
         };

@@ -107,18 +107,23 @@ impl Ledger {
     pub(super) fn claim(&self, most: u64) -> Claim {
         let finished = self.producers.load(Ordering::Acquire) == 0;
         let pushed = self.pushed.load(Ordering::Acquire);
+        if finished && self.acked.load(Ordering::Acquire) >= pushed {
+            return Claim::Done;
+        }
         let more = |claimed: u64| (claimed < pushed).then(|| claimed + most.min(pushed - claimed));
         match self.claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
             Ok(before) => Claim::Take(most.min(pushed - before)),
-            Err(_) if finished && self.acked.load(Ordering::Acquire) >= pushed => Claim::Done,
             Err(_) => Claim::Wait,
         }
     }
 
-    /// Gives back what a claim promised and a pull did not return.
-    pub(super) fn unclaim(&self, count: u64) {
-        if count > 0 {
-            self.claimed.fetch_sub(count, Ordering::Relaxed);
+    /// Gives back what a claim promised and a pull did not return; or claims what it returned beyond that, since it asks for
+    /// full batches, and messages come whose push is not noted yet.
+    pub(super) fn settle_claim(&self, claimed: u64, found: u64) {
+        if found < claimed {
+            self.claimed.fetch_sub(claimed - found, Ordering::Relaxed);
+        } else {
+            self.claimed.fetch_add(found - claimed, Ordering::Relaxed);
         }
     }
 
@@ -193,12 +198,30 @@ mod tests {
     }
 
     #[test]
+    fn a_pull_that_returns_more_than_was_claimed_leaves_less_to_claim() {
+        // Given a message whose push was answered, and one whose answer is on its way
+        let ledger = Ledger::new(100, 1, true);
+        ledger.note_pushed(1);
+        assert_eq!(ledger.claim(10), Claim::Take(1));
+
+        // When a pull returns both
+        ledger.settle_claim(1, 2);
+        ledger.note_pushed(1);
+
+        // Then nothing is left to claim, and the run comes to its end
+        assert_eq!(ledger.claim(10), Claim::Wait);
+        ledger.note_acked(2);
+        ledger.note_producer_done();
+        assert_eq!(ledger.claim(10), Claim::Done);
+    }
+
+    #[test]
     fn a_consumer_claims_what_was_pushed_and_is_done_when_all_is_acked() {
         let ledger = Ledger::new(100, 1, true);
         assert_eq!(ledger.claim(100), Claim::Wait);
         ledger.note_pushed(70);
         assert_eq!((ledger.claim(50), ledger.claim(50)), (Claim::Take(50), Claim::Take(20)));
-        ledger.unclaim(5);
+        ledger.settle_claim(20, 15);
         assert_eq!(ledger.claim(50), Claim::Take(5));
         assert_eq!(ledger.outstanding(), 70);
         ledger.note_acked(70);
