@@ -14,7 +14,7 @@ use crate::rings::clock;
 use crate::{fuzz, say};
 
 const USAGE: &str = "\
-usage: cargo xtask soak [--hours N | --minutes N] [--fuzz] [--crashes] [--equivalence] [--kills]
+usage: cargo xtask soak [--hours N | --minutes N] [--fuzz] [--crashes] [--network] [--equivalence] [--kills]
 
   Without a part all of them run; without a time they have an hour together.";
 
@@ -37,7 +37,7 @@ struct Counted {
     is_ignored: bool,
 }
 
-const COUNTED: [Counted; 3] = [
+const COUNTED: [Counted; 4] = [
     Counted {
         name: "crashes",
         unit: "crashes of the simulated disk",
@@ -45,6 +45,15 @@ const COUNTED: [Counted; 3] = [
         count: 20_000,
         package: "kew-embedded",
         test: "crash::random_runs_survive_random_stops",
+        is_ignored: false,
+    },
+    Counted {
+        name: "network",
+        unit: "runs of the whole server over a bad network",
+        variable: "KEW_NETWORK_RUNS",
+        count: 1_500,
+        package: "kew-server",
+        test: "network::clients_see",
         is_ignored: false,
     },
     Counted {
@@ -197,7 +206,10 @@ mod tests {
     #[test]
     fn everything_runs_for_an_hour_unless_told_otherwise() {
         let all = planned(&[]).unwrap();
-        assert_eq!(all, Plan { time: DEFAULT, parts: vec!["crashes", "equivalence", "kills", "fuzz"] });
+        assert_eq!(
+            all,
+            Plan { time: DEFAULT, parts: vec!["crashes", "network", "equivalence", "kills", "fuzz"] }
+        );
         let some = planned(&["--fuzz", "--minutes", "1.5", "--kills", "--fuzz"]).unwrap();
         assert_eq!(some, Plan { time: Duration::from_secs(90), parts: vec!["fuzz", "kills"] });
         assert_eq!(planned(&["--hours", "2"]).unwrap().time, Duration::from_secs(7_200));

@@ -3,7 +3,6 @@
 //! A record is kept apart from the judgement, so that a test can spoil one on purpose and see that it is noticed.
 
 use core::time::Duration;
-use std::collections::HashMap;
 
 use kew_testkit::history::{Delivered, History, Learned, Span};
 
@@ -158,20 +157,18 @@ impl Record {
     /// Writes the record into a history that is to be judged. Queues whose messages are sent back from their dead-letter
     /// queue are not for it: it takes attempts that begin anew for attempts that were not counted.
     pub fn write_to(&self, history: &mut History) {
-        let ends = self.extended_until();
         for event in self.events.iter().cloned() {
             match event {
                 Event::Push { queue, key, span, learned, delay } => {
                     history.push(&queue, &key, span, learned, delay.saturating_sub(RESTART_SLACK));
                 }
                 Event::Pull { queue, span, visibility_timeout, delivered } => {
-                    for message in delivered {
-                        let end = ends.get(&message.lease).copied().unwrap_or_default();
-                        let lasts = visibility_timeout.max(end.saturating_sub(span.invoked));
-                        let certain = lasts.saturating_sub(RESTART_SLACK);
+                    let delivered = delivered.into_iter().map(|message| {
                         let Message { key, lease, attempts, .. } = message;
-                        history.pull(&queue, span, certain, vec![Delivered { key, lease, attempts }]);
-                    }
+                        Delivered { key, lease, attempts }
+                    });
+                    let certain = visibility_timeout.saturating_sub(RESTART_SLACK);
+                    history.pull(&queue, span, certain, delivered.collect());
                 }
                 Event::LostPull { queue, invoked } => history.lost_pull(&queue, invoked),
                 Event::Ack { lease, span, learned, .. } => history.ack(&lease, span, learned),
@@ -179,21 +176,12 @@ impl Record {
                     history.retry(&lease, span, learned, delay.saturating_sub(RESTART_SLACK));
                 }
                 Event::Purge { queue, span, learned } => history.purge(&queue, span, learned),
-                Event::Extend { .. } | Event::Repeat { .. } | Event::Redrive { .. } => {}
+                Event::Extend { lease, span, learned, visibility_timeout, .. } => {
+                    history.extend(&lease, span, learned, visibility_timeout.saturating_sub(RESTART_SLACK));
+                }
+                Event::Repeat { .. } | Event::Redrive { .. } => {}
             }
         }
-    }
-
-    /// Until when leases last at least that were answered as extended. Extensions only ever prolong here.
-    fn extended_until(&self) -> HashMap<String, Duration> {
-        let mut ends = HashMap::new();
-        for event in &self.events {
-            if let Event::Extend { lease, span, learned: Learned::Ok, visibility_timeout, .. } = event {
-                let end: &mut Duration = ends.entry(lease.clone()).or_default();
-                *end = (*end).max(span.invoked + *visibility_timeout);
-            }
-        }
-        ends
     }
 }
 

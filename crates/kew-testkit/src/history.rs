@@ -130,6 +130,8 @@ pub struct History {
     lost_pulls: HashMap<String, Vec<Duration>>,
     acks: HashMap<String, Vec<Settled>>,
     retries: HashMap<String, Vec<Settled>>,
+    /// Until when leases last at least that were extended.
+    extended: HashMap<String, Duration>,
     purges: HashMap<String, Vec<(Span, Learned)>>,
     left_at_end: u64,
     clock_slack: Duration,
@@ -182,6 +184,15 @@ impl History {
     /// A retry with the delay that it asked for, or the consumer's. Not counted is [`Learned::Failed`].
     pub fn retry(&mut self, lease: &str, span: Span, learned: Learned, delay: Duration) {
         self.retries.entry(lease.to_owned()).or_default().push(Settled { span, learned, delay });
+    }
+
+    /// An extension of a lease, which lasts for `visibility_timeout` from then on. Extensions must prolong: none may end
+    /// a lease earlier than it would have ended.
+    pub fn extend(&mut self, lease: &str, span: Span, learned: Learned, visibility_timeout: Duration) {
+        if learned == Learned::Ok {
+            let end = self.extended.entry(lease.to_owned()).or_default();
+            *end = (*end).max(span.invoked + visibility_timeout);
+        }
     }
 
     /// A purge of a whole queue.

@@ -40,7 +40,7 @@ const LAYERS: [Layer; 10] = [
     Layer {
         name: "kew-server",
         may: &["kew-model", "kew-wire"],
-        tests_may: &["kew-testkit"],
+        tests_may: &["kew-embedded", "kew-journal", "kew-testkit"],
         never: &["rustix"],
     },
     Layer {

@@ -1,4 +1,5 @@
-//! The server from outside: real sockets, the oracle behind it, and a clock that only moves by hand.
+//! The server from outside: real sockets, the oracle behind it, and a clock that only moves by hand. In `network` the
+//! sockets are simulated, and the real store is behind it.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
@@ -27,6 +28,7 @@ mod long_poll;
 mod long_poll_ends;
 mod memory;
 mod metrics;
+mod network;
 mod openapi;
 mod origins;
 mod peek;

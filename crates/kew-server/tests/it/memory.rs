@@ -20,7 +20,7 @@ use crate::kew::{ACCOUNT, QUEUE, create_queue, server_of};
 pub(crate) const DEVELOPER: &str = "authorization: Bearer kew_dev_token-for-this-machine-only_0000";
 
 /// Connections as they are handed in.
-struct Handed(mpsc::Receiver<(DuplexStream, Option<IpAddr>)>);
+pub(crate) struct Handed(pub(crate) mpsc::Receiver<(DuplexStream, Option<IpAddr>)>);
 
 impl Listener for Handed {
     type Stream = DuplexStream;

@@ -146,7 +146,8 @@ impl History {
 
     /// C7.
     fn check_purges(&self, life: &Life<'_>, found: &mut Vec<Violation>) {
-        let Some(push) = life.push else { return };
+        // One that was not answered may have come to pass after the purge.
+        let Some(push) = life.push.filter(|push| push.learned == Learned::Ok) else { return };
         let purges = self.purges.get(&push.queue).into_iter().flatten();
         let answered = purges
             .filter(|(span, learned)| *learned == Learned::Ok && push.span.answered < span.invoked)
@@ -228,7 +229,8 @@ impl History {
         let retries = self.retries.get(&one.lease).into_iter().flatten();
         let retries: Vec<_> = retries.filter(|retry| retry.learned != Learned::Failed).collect();
         let given_back = retries.iter().any(|retry| retry.span.invoked <= answered);
-        let deadline = one.span.invoked + one.visibility_timeout;
+        let extended = self.extended.get(&one.lease).copied().unwrap_or_default();
+        let deadline = extended.max(one.span.invoked + one.visibility_timeout);
         if !given_back && answered + self.clock_slack < deadline {
             let text =
                 format!("{key} was delivered at {answered:?} under a lease until {deadline:?} or later");

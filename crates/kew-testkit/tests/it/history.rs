@@ -139,6 +139,19 @@ fn c4_a_retry_ends_a_lease_even_if_its_answer_never_came() {
 }
 
 #[test]
+fn c4_a_delivery_under_a_lease_that_was_extended() {
+    let extended = |learned| {
+        let mut history = pulled();
+        history.extend("lease 1", at(30), learned, MINUTE);
+        history.pull("jobs", at(70), MINUTE, got("a", "lease 2", 2));
+        broken(&history)
+    };
+    assert_eq!(extended(Learned::Ok), [Rule::C4]);
+    assert_eq!(extended(Learned::Unknown), []);
+    assert_eq!(extended(Learned::Failed), []);
+}
+
+#[test]
 fn c5_a_skipped_attempt_needs_a_lost_pull() {
     let mut history = pulled();
     history.pull("jobs", at(200), MINUTE, got("a", "lease 3", 3));
@@ -209,6 +222,12 @@ fn c7_a_delivery_after_a_purge() {
     let mut unanswered = pushed();
     unanswered.purge("jobs", at(2), Learned::Unknown);
     assert_eq!(broken(&unanswered), []);
+
+    let mut late = History::new();
+    late.push("jobs", "a", at(1), Learned::Unknown, Duration::ZERO);
+    late.purge("jobs", at(2), Learned::Ok);
+    late.pull("jobs", at(3), MINUTE, got("a", "lease 1", 1));
+    assert_eq!(broken(&late), [], "a push that was not answered may come after the purge");
 }
 
 #[test]
