@@ -42,7 +42,7 @@ pub(crate) struct Configuration {
     pub(crate) tls: Option<TlsFiles>,
     /// Whether to listen on more than loopback without encryption.
     pub(crate) allow_plaintext: bool,
-    /// Threads that serve requests.
+    /// Threads that serve requests; 0 takes half as many as there are processors.
     pub(crate) threads: usize,
     /// The most connections at a time.
     pub(crate) connections_max: usize,
@@ -236,7 +236,7 @@ mod tests {
         let written = Written(Layered::defaults());
         let configuration = written.configuration().unwrap();
         assert!(configuration.listen.ip().is_loopback());
-        assert_eq!(configuration.threads, 2);
+        assert_eq!(configuration.threads, 0);
         for line in written.listing().lines().skip(1) {
             assert!(line.trim_end().ends_with("default"), "{line}");
         }

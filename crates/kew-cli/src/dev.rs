@@ -57,8 +57,8 @@ pub(crate) struct Dev {
     /// Loopback address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN_DEFAULT, value_parser = address)]
     listen: SocketAddr,
-    /// Threads that serve requests, 1-64; the store has its own.
-    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Threads that serve requests, 0-64; 0: half as many as there are processors; the store has its own.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
     threads: u16,
     /// JSON bodies to take: any value, or strict (objects and arrays only, as the vendor does).
     #[arg(long, value_name = "WORD", default_value = config::JSON_BODIES[0],

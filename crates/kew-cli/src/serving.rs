@@ -13,6 +13,7 @@
 //! * SIGHUP, where it has a meaning, interrupts nothing (`reload`).
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
 
+use core::num::NonZero;
 use core::time::Duration;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -42,12 +43,15 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// Files that the process needs for other things than connections.
 const FILES_RESERVED: u64 = 128;
 
-/// The runtime of a serving process. A single thread takes its tasks from nobody and wakes nobody, so it gets a runtime
-/// without the bookkeeping that several need.
+/// The runtime of a serving process; 0 threads mean half as many as there are processors, since the store's threads want
+/// the others (bench/profile.md). A single thread takes its tasks from nobody and wakes nobody, so it gets a runtime without the
+/// bookkeeping that several need.
 ///
 /// # Errors
 /// When the system grants no threads.
 pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = if threads == 0 { (processors() / 2).max(1) } else { threads };
     let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.worker_threads(threads).max_blocking_threads(threads).thread_name("kew-http").enable_all();
     builder.build().context("cannot start the server's threads")

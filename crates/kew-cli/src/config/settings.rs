@@ -75,9 +75,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "threads",
-        kind: Kind::Count(1..=64),
-        default: "2",
-        help: "Threads that serve requests, 1-64; the store has its own",
+        kind: Kind::Count(0..=64),
+        default: "0",
+        help: "Threads that serve requests, 0-64; 0: half as many as there are processors; the store has its own",
     },
     Setting {
         key: "connections_max",
@@ -237,7 +237,7 @@ mod tests {
         for (key, text) in [
             ("listen", "localhost"),
             ("allow_plaintext", "yes"),
-            ("threads", "0"),
+            ("threads", "65"),
             ("threads", "1.5"),
             ("log_format", "xml"),
             ("data", ""),
