@@ -41,6 +41,8 @@ pub enum Bug {
     SkipCheckpointSync,
     /// The older checkpoints go before the new one is there.
     UnlinkBeforeCheckpoint,
+    /// A segment is begun before everything in front of it is synced.
+    BeginTooEarly,
     /// A segment is freed though no checkpoint covers it.
     FreeUncovered,
     /// A segment is freed though something in it lives.
@@ -79,11 +81,11 @@ pub enum Bug {
 
 impl Bug {
     /// Those that show in the log's own worlds sooner than in those of a whole store.
-    pub const OF_THE_LOG: [Self; 3] =
-        [Self::RecycleTooEarly, Self::UnlinkBeforeCheckpoint, Self::FreeUncovered];
+    pub const OF_THE_LOG: [Self; 4] =
+        [Self::RecycleTooEarly, Self::UnlinkBeforeCheckpoint, Self::FreeUncovered, Self::BeginTooEarly];
 
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::SkipSync,
         Self::SyncOneLate,
         Self::SwallowWriteError,
@@ -101,6 +103,7 @@ impl Bug {
         Self::TrustCheckpoint,
         Self::SkipCheckpointSync,
         Self::UnlinkBeforeCheckpoint,
+        Self::BeginTooEarly,
         Self::FreeUncovered,
         Self::FreeAlive,
         Self::AnswerBeforeSync,

@@ -16,18 +16,38 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    is_closed: bool,
+    /// How many are held up.
+    holds_most: usize,
     waiting: usize,
+    /// How many went through, held up or not.
+    passed: usize,
 }
 
 impl Gate {
+    /// Holds up all who come.
     pub(crate) fn close(&self) {
-        self.state.lock().unwrap().is_closed = true;
+        self.state.lock().unwrap().holds_most = usize::MAX;
+    }
+
+    /// Holds up the first who comes, while others pass.
+    pub(crate) fn close_to_one(&self) {
+        self.state.lock().unwrap().holds_most = 1;
     }
 
     pub(crate) fn open(&self) {
-        self.state.lock().unwrap().is_closed = false;
+        self.state.lock().unwrap().holds_most = 0;
         self.news.notify_all();
+    }
+
+    /// Returns when somebody has passed since the gate was made, beside so many.
+    pub(crate) fn is_passed(&self, before: usize) {
+        let state = self.state.lock().unwrap();
+        drop(self.news.wait_while(state, |state| state.passed <= before).unwrap());
+    }
+
+    /// How many have passed.
+    pub(crate) fn passed(&self) -> usize {
+        self.state.lock().unwrap().passed
     }
 
     /// Returns when a thread waits here.
@@ -39,10 +59,15 @@ impl Gate {
     /// Waits here while it is closed.
     pub(crate) fn pass(&self) {
         let mut state = self.state.lock().unwrap();
-        state.waiting += 1;
+        if state.waiting < state.holds_most {
+            state.waiting += 1;
+            self.news.notify_all();
+            state = self.news.wait_while(state, |state| state.holds_most > 0).unwrap();
+            state.waiting -= 1;
+        }
+        state.passed += 1;
+        drop(state);
         self.news.notify_all();
-        let mut state = self.news.wait_while(state, |state| state.is_closed).unwrap();
-        state.waiting -= 1;
     }
 }
 

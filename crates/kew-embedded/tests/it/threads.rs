@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use kew_embedded::{Embedded, Options};
-use kew_journal::{Disk, SimDisk};
+use kew_journal::{Disk, Fault, OperationKind, SimDisk};
 use kew_model::{
     AccountId, AckOutcome, Broker, Clock, ConsumerKind, ContentType, Error, Milliseconds, NewConsumer,
     NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Settlement, Timestamp, Wake,
@@ -139,6 +140,61 @@ fn what_is_decided_and_waits_for_a_slow_sync_still_takes_room() {
         wait(push).unwrap();
     }
     assert_eq!(wait(store.backlog(place)).unwrap().count, (100 - refused) as u64);
+}
+
+#[test]
+fn what_is_synced_before_what_came_first_is_answered_after_it() {
+    // Given a push whose sync does not come to its end
+    let (disk, gate) = GatedDisk::new(SimDisk::new(8), "log/");
+    let store = open_with(Arc::new(disk), Options { segment_bytes: 1 << 20, ..Options::default() });
+    let place = a_queue(&store);
+    let mut context = Context::from_waker(Waker::noop());
+    gate.close_to_one();
+    let mut first = store.push(place, one_message());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    gate.is_met();
+
+    // When another one comes, and is synced
+    let before = gate.passed();
+    let mut second = store.push(place, one_message());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    gate.is_passed(before);
+
+    // Then it is answered after the first
+    for _ in 0..1_000 {
+        thread::yield_now();
+        assert!(second.as_mut().poll(&mut context).is_pending(), "the first is not safe");
+    }
+    gate.open();
+    assert_eq!(wait(first).unwrap().backlog.count, 1);
+    assert_eq!(wait(second).unwrap().backlog.count, 2);
+}
+
+#[test]
+fn a_failed_sync_fails_what_was_synced_beside_it() {
+    // Given two pushes on their way to the disk, of which the second is synced
+    let disk = SimDisk::new(9);
+    let (gated, gate) = GatedDisk::new(disk.clone(), "log/");
+    let store = open_with(Arc::new(gated), Options { segment_bytes: 1 << 20, ..Options::default() });
+    let place = a_queue(&store);
+    let mut context = Context::from_waker(Waker::noop());
+    gate.close_to_one();
+    let mut first = store.push(place, one_message());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    gate.is_met();
+    let before = gate.passed();
+    let mut second = store.push(place, one_message());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    gate.is_passed(before);
+
+    // When a sync fails
+    disk.fail(OperationKind::Sync, disk.calls(OperationKind::Sync) + 1, Fault::Error(ErrorKind::Other));
+    gate.open();
+
+    // Then nobody is told that theirs is safe
+    for push in [first, second] {
+        assert!(matches!(wait(push), Err(Error::OutcomeUnknown { .. })));
+    }
 }
 
 #[test]
