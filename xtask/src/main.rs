@@ -13,6 +13,7 @@ mod rings;
 mod say;
 mod seeded_bugs;
 mod soak;
+mod tally;
 mod test;
 mod tidy;
 mod unit;
@@ -28,7 +29,7 @@ usage: cargo xtask COMMAND
   test      install what the tests need, then run everything: format, lints, tidy, tests, fuzz, docs, official clients
   ci        the same
   tidy      check the rules of the house that no compiler knows
-  soak      the searches of the tests, for hours: soak [--hours N | --minutes N] [PART]
+  soak      the searches of the tests, for hours or up to a count: soak [--hours N | --minutes N | --count N] [PART]
   seeded-bugs  plant each seeded bug of the store, and show which suite notices it
   bench     measure Kew against its ceilings (arguments go to bench/run)
   dist      make a release of this machine's kind in target/dist: program, checksums, bill of materials

@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, bail, ensure};
 
 use crate::rings::Count;
+use crate::tally::Tally;
 use crate::{say, workspace};
 
 /// A program to run.
@@ -61,6 +62,14 @@ impl Program {
     /// # Errors
     /// When it cannot be started, fails, or reports no test at all.
     pub(crate) fn count(&self) -> anyhow::Result<Count> {
+        self.tally(&mut Tally::default())
+    }
+
+    /// The same, and takes note of what the tests say that they have counted.
+    ///
+    /// # Errors
+    /// As [`Program::count`].
+    pub(crate) fn tally(&self, tally: &mut Tally) -> anyhow::Result<Count> {
         let mut child = self.command()?.stdout(Stdio::piped()).spawn();
         let child = child.as_mut().map_err(|error| anyhow::anyhow!("cannot start {self}: {error}"))?;
         let mut count = Count::default();
@@ -68,6 +77,7 @@ impl Program {
             let line = line.with_context(|| format!("cannot read what {self} prints"))?;
             say::line(&line);
             count += Count::of_line(&line);
+            tally.note(&line);
         }
         let status = child.wait()?;
         let Count { passed, failed } = count;

@@ -1,8 +1,9 @@
 //! `cargo xtask soak`: the searches of the test command, for as long as one likes, with a table at the end.
 //!
-//! A part that counts its work (crashes, scripts, kills) is run twice: first at the size of the test command, which
-//! tells how long that takes here, then once more at the size that fills the rest of its time. Both must pass. The time
-//! is shared evenly among the parts.
+//! A part that counts its work (crashes, scripts, kills) is run twice: first at a small size, which tells how long that
+//! takes here, then once more at the size that fills the rest of its time. Both must pass. The time is shared evenly among
+//! the parts. Or one part goes on until it has reached a count, however long that takes, and tells from time to time how
+//! far it is.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -14,14 +15,22 @@ use crate::rings::clock;
 use crate::{fuzz, say};
 
 const USAGE: &str = "\
-usage: cargo xtask soak [--hours N | --minutes N] [--fuzz] [--crashes] [--network] [--equivalence] [--kills]
+usage: cargo xtask soak [--hours N | --minutes N | --count N] [--first-seed N] [--fuzz] [--crashes] [--network] [--equivalence] [--kills]
 
-  Without a part all of them run; without a time they have an hour together.";
+  Without a part all of them run; without a time they have an hour together. --count takes one part, which is not
+  --fuzz, and goes on until it has done so much. --first-seed has crashes and network try other runs than before.";
 
 /// The time of a soak that does not say.
 const DEFAULT: Duration = Duration::from_secs(3_600);
 /// The longest soak.
 const HOURS_MAX: f64 = 240.0;
+
+/// How long a part that goes on up to a count works between two lines of news.
+const NEWS: Duration = Duration::from_secs(600);
+/// So many seeds belong to a run of a part; no part is run so often that they meet those of the next.
+const SEEDS: u64 = 1 << 40;
+/// The most first seeds that can be named.
+const FIRST_SEED_MAX: u64 = 1 << 20;
 
 /// A search that takes the amount of its work from a variable.
 struct Counted {
@@ -81,6 +90,10 @@ const FUZZ: &str = "fuzz";
 #[derive(Debug, PartialEq)]
 struct Plan {
     time: Duration,
+    /// How much one part is to do, in place of a time.
+    count: Option<u64>,
+    /// With which seeds to begin.
+    first_seed: u64,
     parts: Vec<&'static str>,
 }
 
@@ -98,8 +111,12 @@ struct Outcome {
 /// When the arguments say nothing sensible, or a part fails; all others run nevertheless.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let plan = plan(arguments)?;
+    if let ([name], Some(count)) = (plan.parts.as_slice(), plan.count) {
+        let part = COUNTED.iter().find(|part| part.name == *name).context("this part counts nothing")?;
+        return part.reach(count, plan.first_seed);
+    }
     let each = plan.time / u32::try_from(plan.parts.len()).unwrap_or(1);
-    let outcomes: Vec<_> = plan.parts.iter().map(|name| part(name, each)).collect();
+    let outcomes: Vec<_> = plan.parts.iter().map(|name| part(name, each, plan.first_seed)).collect();
     say::line(&format!("\n{}", table(&outcomes)));
     let failed: Vec<_> =
         outcomes.iter().filter(|outcome| outcome.done.is_err()).map(|outcome| outcome.name).collect();
@@ -109,7 +126,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 
 fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
     let names = || COUNTED.iter().map(|part| part.name).chain([FUZZ]);
-    let mut plan = Plan { time: DEFAULT, parts: Vec::new() };
+    let mut plan = Plan { time: DEFAULT, count: None, first_seed: 0, parts: Vec::new() };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match (word.as_str(), word.strip_prefix("--").and_then(|word| names().find(|name| *name == word))) {
@@ -122,8 +139,23 @@ fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
                 let hours = hours.with_context(|| format!("{unit} takes a number, at most {HOURS_MAX} h"))?;
                 plan.time = Duration::from_secs_f64(hours * 3_600.0);
             }
+            ("--count", None) => {
+                let count = words.next().and_then(|word| word.replace('_', "").parse().ok());
+                let count =
+                    count.filter(|count| *count > 0).context("--count takes a whole number, at least 1")?;
+                plan.count = Some(count);
+            }
+            ("--first-seed", None) => {
+                let seed =
+                    words.next().and_then(|word| word.parse().ok()).filter(|seed| *seed <= FIRST_SEED_MAX);
+                plan.first_seed =
+                    seed.with_context(|| format!("--first-seed takes a number, at most {FIRST_SEED_MAX}"))?;
+            }
             _ => bail!("soak does not know {word}\n\n{USAGE}"),
         }
+    }
+    if plan.count.is_some() && (plan.parts.len() != 1 || plan.parts == [FUZZ]) {
+        bail!("--count takes one part, and not --{FUZZ}\n\n{USAGE}");
     }
     if plan.parts.is_empty() {
         plan.parts.extend(names());
@@ -132,11 +164,11 @@ fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the table says how long each part took")]
-fn part(name: &'static str, time: Duration) -> Outcome {
+fn part(name: &'static str, time: Duration, first_seed: u64) -> Outcome {
     say::line(&format!("\n=== {name}"));
     let start = Instant::now();
     let done = match COUNTED.iter().find(|part| part.name == name) {
-        Some(part) => part.run(time),
+        Some(part) => part.run(time, first_seed),
         None => search(time),
     };
     if let Err(error) = &done {
@@ -154,26 +186,76 @@ fn search(time: Duration) -> anyhow::Result<String> {
 
 impl Counted {
     #[expect(clippy::disallowed_methods, reason = "the second run is as long as the first lets expect")]
-    fn run(&self, time: Duration) -> anyhow::Result<String> {
-        // Built before the clock runs.
-        Program::new(&["cargo", "test", "--package", self.package, "--test", "it", "--no-run"]).run()?;
+    fn run(&self, time: Duration, first_seed: u64) -> anyhow::Result<String> {
+        self.build()?;
         let start = Instant::now();
-        self.test(self.count)?;
+        self.test(self.count, first_seed * SEEDS)?;
         let took = start.elapsed();
         let more = fills(self.count, took, time.saturating_sub(took));
         if more > self.count {
-            self.test(more)?;
+            self.test(more, first_seed * SEEDS + SEEDS / 2)?;
         }
         Ok(format!("{} {}", self.count.max(more), self.unit))
     }
 
-    fn test(&self, count: u64) -> anyhow::Result<()> {
-        say::line(&format!("{}={count}", self.variable));
-        let words = ["cargo", "test", "--package", self.package, "--test", "it", "--", self.test];
+    /// Goes on until so much is done.
+    #[expect(clippy::disallowed_methods, reason = "whoever waits wants to know for how long")]
+    fn reach(&self, wanted: u64, first_seed: u64) -> anyhow::Result<()> {
+        self.build()?;
+        let start = Instant::now();
+        let (mut done, mut next, mut seed) = (0, self.count.min(wanted), first_seed * SEEDS);
+        loop {
+            self.test(next, seed)?;
+            done += next;
+            // Each run of a test tries fewer seeds than it counts.
+            seed += 2 * next;
+            let took = start.elapsed();
+            say::line(&format!("{}: {}", self.name, progress(done, wanted, took)));
+            if done >= wanted {
+                return Ok(());
+            }
+            next = fills(done, took, NEWS).max(self.count).min(wanted - done);
+        }
+    }
+
+    /// Builds the tests before the clock runs.
+    fn build(&self) -> anyhow::Result<()> {
+        let words =
+            ["cargo", "test", "--profile", "soak", "--package", self.package, "--test", "it", "--no-run"];
+        Program::new(&words).run()
+    }
+
+    fn test(&self, count: u64, first_seed: u64) -> anyhow::Result<()> {
+        say::line(&format!("{}={count} {FIRST_SEED}={first_seed}", self.variable));
+        let words = [
+            "cargo",
+            "test",
+            "--profile",
+            "soak",
+            "--package",
+            self.package,
+            "--test",
+            "it",
+            "--",
+            self.test,
+        ];
         let program = Program::new(&words).variable(self.variable, count.to_string());
+        let program = program.variable(FIRST_SEED, first_seed.to_string());
         let program = if self.is_ignored { program.argument("--ignored") } else { program };
         program.count().map(drop)
     }
+}
+
+/// The variable that says with which seed a test begins, if it has seeds.
+const FIRST_SEED: &str = "KEW_FIRST_SEED";
+
+/// How far a part is, how fast it goes, and when it may end.
+fn progress(done: u64, wanted: u64, took: Duration) -> String {
+    let rate = u128::from(done) * 1_000 / took.as_millis().max(1);
+    let left = Duration::from_millis(
+        u64::try_from(took.as_millis() * u128::from(wanted - done) / u128::from(done)).unwrap_or(u64::MAX),
+    );
+    format!("{done} of {wanted} in {}, {rate} a second, about {} to go", clock(took), clock(left))
 }
 
 /// How much work fills a time, when `count` took this long.
@@ -206,20 +288,37 @@ mod tests {
     #[test]
     fn everything_runs_for_an_hour_unless_told_otherwise() {
         let all = planned(&[]).unwrap();
-        assert_eq!(
-            all,
-            Plan { time: DEFAULT, parts: vec!["crashes", "network", "equivalence", "kills", "fuzz"] }
-        );
+        let planned_for = |time, parts| Plan { time, count: None, first_seed: 0, parts };
+        assert_eq!(all, planned_for(DEFAULT, vec!["crashes", "network", "equivalence", "kills", "fuzz"]));
         let some = planned(&["--fuzz", "--minutes", "1.5", "--kills", "--fuzz"]).unwrap();
-        assert_eq!(some, Plan { time: Duration::from_secs(90), parts: vec!["fuzz", "kills"] });
+        assert_eq!(some, planned_for(Duration::from_secs(90), vec!["fuzz", "kills"]));
         assert_eq!(planned(&["--hours", "2"]).unwrap().time, Duration::from_secs(7_200));
     }
 
     #[test]
+    fn one_part_can_be_given_a_count() {
+        let some = planned(&["--crashes", "--count", "100_000_000", "--first-seed", "3"]).unwrap();
+        let parts = vec!["crashes"];
+        assert_eq!(some, Plan { time: DEFAULT, count: Some(100_000_000), first_seed: 3, parts });
+        assert_eq!(
+            progress(20_000, 100_000_000, Duration::from_secs(4)),
+            "20000 of 100000000 in 0:04, 5000 a second, about 333:16 to go"
+        );
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        for words in
-            [&["--hours"][..], &["--hours", "x"], &["--minutes", "0"], &["--hours", "1e9"], &["fuzz"]]
-        {
+        for words in [
+            &["--hours"][..],
+            &["--hours", "x"],
+            &["--minutes", "0"],
+            &["--hours", "1e9"],
+            &["fuzz"],
+            &["--count", "5"],
+            &["--fuzz", "--count", "5"],
+            &["--kills", "--count", "0"],
+            &["--first-seed", "-1"],
+        ] {
             assert!(planned(words).is_err(), "{words:?}");
         }
     }

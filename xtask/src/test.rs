@@ -4,8 +4,12 @@ use std::path::Path;
 
 use crate::program::Program;
 use crate::rings::{Count, Rings};
+use crate::tally::Tally;
 use crate::workspace::{self, Workspace};
-use crate::{fuzz, install, tidy, unit};
+use crate::{fuzz, install, say, tidy, unit};
+
+/// How the tests call what a simulated disk went through.
+const CRASHES: &str = "crashes of the simulated disk";
 
 /// Installs what is missing and runs every ring.
 ///
@@ -22,7 +26,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     });
     rings.run("tidy", || tidy::run().map(|()| Count::default()));
     rings.run("systemd unit", unit::check);
-    rings.run("tests", || Program::new(&["cargo", "test", "--workspace", "--no-fail-fast"]).count());
+    let mut tally = Tally::default();
+    rings
+        .run("tests", || Program::new(&["cargo", "test", "--workspace", "--no-fail-fast"]).tally(&mut tally));
     rings.run("bad input: corpus", fuzz::replay);
     rings.run("bad input: search", search);
     rings.run("documentation", || {
@@ -36,6 +42,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     rings.run("official client: Python", || python("python", &kew).count());
     rings.run("official client: TypeScript", || node("typescript", &kew).count());
     rings.run("official client: wrangler", || node("wrangler", &kew).count());
+    say::line(&format!("\n{tally}\n{:>12}  crashes of the simulated disk in all", tally.sum(CRASHES)));
     rings.report()
 }
 

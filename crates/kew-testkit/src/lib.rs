@@ -5,7 +5,9 @@
 //! * [`exercise`] is the suite that every broker passes, and [`broker_suite!`] makes a test of each of its cases.
 //! * [`equivalence`] drives two brokers by the same random scripts and compares every answer.
 //! * [`history`] judges from outside what clients of a server saw.
+//! * [`counted`] tells how much a test did.
 
+mod counted;
 pub mod equivalence;
 pub mod exercise;
 mod fixed_chance;
@@ -15,6 +17,7 @@ mod oracle;
 mod subject;
 mod wait;
 
+pub use counted::counted;
 pub use fixed_chance::FixedChance;
 pub use manual_clock::ManualClock;
 pub use oracle::Oracle;

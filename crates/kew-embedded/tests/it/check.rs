@@ -10,7 +10,7 @@ use kew_embedded::check::{Report, check, salvage};
 use kew_embedded::{Embedded, OpenError, Options};
 use kew_journal::{Disk, Loss, SimDisk};
 use kew_model::Broker;
-use kew_testkit::{FixedChance, ManualClock, wait};
+use kew_testkit::{FixedChance, ManualClock, counted, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -202,7 +202,8 @@ fn every_flipped_bit_is_named_or_harmless_and_the_rest_is_copied() {
             at += if name == "STORE" { 1 } else { random.random_range(1..500) };
         }
     }
-    println!("{flips} flips, {named} named, {losses} with a loss");
+    counted(flips, "bits flipped in a closed store, and looked for by a check");
+    counted(named, "of these named, and the rest copied");
     assert!(named > 250 && losses > 50, "{named} named, {losses} with a loss");
 }
 

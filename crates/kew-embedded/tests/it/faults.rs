@@ -12,7 +12,7 @@ use kew_model::{
     AccountId, Broker, ConsumerKind, ContentType, Milliseconds, NewConsumer, NewQueue, Place, Pull,
     PullSettings, PushBatch, QueueSettings, Seconds, Timestamp,
 };
-use kew_testkit::{ManualClock, wait};
+use kew_testkit::{ManualClock, counted, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -57,7 +57,7 @@ fn whatever_call_fails_no_answered_verb_is_lost() {
         }
     }
     let total: u64 = failures.values().sum();
-    println!("{total} failed calls: {failures:?}");
+    counted(total, "calls of the disk that fail, each once in each way");
     assert!(total > 600 && failures.len() >= 10, "{failures:?}");
 }
 
@@ -128,7 +128,8 @@ fn rot_in_any_file_is_noticed_or_harmless() {
     for seed in 0..6 {
         noticed += rot(seed, 350).unwrap_or_else(|text| panic!("seed {seed}, {text}"));
     }
-    println!("2100 flips, {noticed} noticed");
+    counted(2_100, "bits flipped in every kind of file");
+    counted(noticed as u64, "of these noticed, and the others harmless");
     assert!(noticed > 200, "{noticed}");
 }
 
@@ -162,7 +163,8 @@ fn blocks_that_changed_places_and_files_cut_short_are_noticed_or_harmless() {
             }
         }
     }
-    println!("{changes} changes, {noticed} noticed");
+    counted(changes, "blocks exchanged and files cut short");
+    counted(noticed as u64, "of these noticed, and the others harmless");
     assert!(noticed > 500, "{noticed} of {changes}");
 }
 

@@ -11,7 +11,7 @@ use kew_journal::seeded::{Bug, plant};
 use kew_journal::{Fault, OperationKind, SimDisk};
 use kew_model::Broker;
 use kew_testkit::equivalence::find_difference;
-use kew_testkit::{FixedChance, ManualClock, OracleSubject, Subject, wait};
+use kew_testkit::{FixedChance, ManualClock, OracleSubject, Subject, counted, wait};
 
 use crate::crash::{crash_at_random, torn_then_appended};
 use crate::faults::{rot, survives};
@@ -158,6 +158,6 @@ fn every_seeded_bug_is_caught() {
         }
     }
     let all = bugs.count();
-    println!("{} of {all} seeded bugs were caught", all - missed.len());
+    counted((all - missed.len()) as u64, "of the store's seeded bugs caught");
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }

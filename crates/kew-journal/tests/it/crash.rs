@@ -2,6 +2,7 @@
 
 use kew_journal::{Loss, SimDisk};
 
+use crate::counted;
 use crate::world::{End, Ledger, Op, World, options};
 
 /// Goes through growing and recycled segments, two groups under way at once, marks, checkpoints, retirement, a payload
@@ -119,6 +120,8 @@ fn nothing_promised_is_lost_at_any_step_with_any_loss() {
         }
     }
     assert!(steps > 120, "the script has {steps} steps");
+    let crashes = steps * LOSSES.len() as u64 * 5;
+    counted(crashes, "crashes of the simulated disk: the log, at every step of a script");
 }
 
 #[test]
@@ -153,6 +156,7 @@ fn recovery_may_be_stopped_at_any_step_any_number_of_times() {
         }
     }
     assert!(stops > 2000, "{stops} recoveries were stopped");
+    counted(stops * 3, "crashes of the simulated disk: the log, at every step of a recovery");
 }
 
 /// What the short scripts are made of.
@@ -195,4 +199,5 @@ fn every_short_script_survives_a_crash_at_every_step() {
         }
     }
     assert!(crashes > 10_000, "{crashes} crashes");
+    counted(crashes * 2, "crashes of the simulated disk: the log, at every step of every short script");
 }

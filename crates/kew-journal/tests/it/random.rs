@@ -5,6 +5,7 @@
 
 use kew_journal::{Loss, Options, SimDisk};
 
+use crate::counted;
 use crate::world::{Ledger, Op, World};
 
 /// Dice for the tests: a xorshift generator.
@@ -96,7 +97,7 @@ pub(crate) fn live_and_die(seed: u64, lives: u64, options: &Options) -> Result<u
 }
 
 /// How many worlds a plain test run goes through, eight crashes each.
-const WORLDS: u64 = 2500;
+const WORLDS: u64 = 6_250;
 
 /// `KEW_JOURNAL_WORLDS=FIRST..LAST` takes other seeds, for longer runs and for repeating a single one.
 fn seeds() -> std::ops::Range<u64> {
@@ -113,4 +114,5 @@ fn nothing_promised_is_lost_in_random_lives() {
         .map(|seed| live_and_die(seed, 8, &crate::world::options()).unwrap_or_else(|text| panic!("{text}")))
         .sum();
     assert_eq!(crashes, 8 * worlds);
+    counted(crashes, "crashes of the simulated disk: the log, at random");
 }

@@ -1,6 +1,5 @@
 //! What becomes of a request on its way, and of its answer on the way back.
 
-use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,16 +65,13 @@ impl Troubles {
         self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
     }
 
+    /// How many there were.
+    pub(super) fn sum(&self) -> u64 {
+        self.0.iter().skip(1).sum()
+    }
+
     pub(super) fn all_happened(&self) -> bool {
         self.0.iter().all(|count| *count > 0)
-    }
-}
-
-impl fmt::Display for Troubles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told =
-            Trouble::ALL.iter().skip(1).map(|trouble| format!("{} {trouble:?}", self.0[*trouble as usize]));
-        f.write_str(&told.collect::<Vec<_>>().join(", "))
     }
 }
 
