@@ -202,8 +202,8 @@ fn every_flipped_bit_is_named_or_harmless_and_the_rest_is_copied() {
             at += if name == "STORE" { 1 } else { random.random_range(1..500) };
         }
     }
-    counted(flips, "bits flipped in a closed store, and looked for by a check");
-    counted(named, "of these named, and the rest copied");
+    counted(flips, "bits flipped in a closed store, for kew check");
+    counted(named, "flipped bits that kew check named, and copied the rest");
     assert!(named > 250 && losses > 50, "{named} named, {losses} with a loss");
 }
 

@@ -1,7 +1,7 @@
 //! The embedded broker answers as the oracle does, whatever it is asked, in whatever order, over restarts.
 
-use kew_testkit::OracleSubject;
 use kew_testkit::equivalence::check_equivalence;
+use kew_testkit::{OracleSubject, counted};
 
 use crate::subject::EmbeddedSubject;
 
@@ -13,9 +13,11 @@ fn scripts() -> u32 {
 #[test]
 fn in_memory_it_is_the_oracle() {
     check_equivalence(scripts(), || OracleSubject::new(3), EmbeddedSubject::roomy);
+    counted(scripts().into(), "random scripts against the oracle");
 }
 
 #[test]
 fn on_disk_it_is_the_oracle() {
     check_equivalence(scripts(), || OracleSubject::new(3), EmbeddedSubject::tight);
+    counted(scripts().into(), "random scripts against the oracle");
 }

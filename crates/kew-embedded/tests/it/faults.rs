@@ -57,7 +57,7 @@ fn whatever_call_fails_no_answered_verb_is_lost() {
         }
     }
     let total: u64 = failures.values().sum();
-    counted(total, "calls of the disk that fail, each once in each way");
+    counted(total, "calls of the disk that fail, each once in each way: a store");
     assert!(total > 600 && failures.len() >= 10, "{failures:?}");
 }
 
@@ -128,8 +128,8 @@ fn rot_in_any_file_is_noticed_or_harmless() {
     for seed in 0..6 {
         noticed += rot(seed, 350).unwrap_or_else(|text| panic!("seed {seed}, {text}"));
     }
-    counted(2_100, "bits flipped in every kind of file");
-    counted(noticed as u64, "of these noticed, and the others harmless");
+    counted(2_100, "bits flipped in every kind of file: a store");
+    counted(noticed as u64, "flipped bits that were noticed, and the others harmless: a store");
     assert!(noticed > 200, "{noticed}");
 }
 
@@ -163,8 +163,8 @@ fn blocks_that_changed_places_and_files_cut_short_are_noticed_or_harmless() {
             }
         }
     }
-    counted(changes, "blocks exchanged and files cut short");
-    counted(noticed as u64, "of these noticed, and the others harmless");
+    counted(changes, "blocks exchanged and files cut short: a store");
+    counted(noticed as u64, "exchanged blocks and cuts that were noticed, and the others harmless: a store");
     assert!(noticed > 500, "{noticed} of {changes}");
 }
 

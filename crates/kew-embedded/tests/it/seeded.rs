@@ -158,6 +158,6 @@ fn every_seeded_bug_is_caught() {
         }
     }
     let all = bugs.count();
-    counted((all - missed.len()) as u64, "of the store's seeded bugs caught");
+    counted((all - missed.len()) as u64, "seeded bugs caught: a store");
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }

@@ -2,6 +2,7 @@
 
 use kew_journal::{Loss, Mutant, Options, SimDisk};
 
+use crate::counted;
 use crate::random::Dice;
 use crate::world::{End, Ledger, Op, World, options};
 
@@ -81,6 +82,7 @@ fn a_flipped_bit_is_noticed_or_without_consequence() {
         noticed += here;
     }
     assert!(noticed > 4000, "{noticed} flips were noticed");
+    counted(noticed as u64, "flipped bits that were noticed, and the others harmless: the log");
 }
 
 #[test]
@@ -110,6 +112,7 @@ fn a_file_cut_short_is_noticed_or_without_consequence() {
         }
     }
     assert!(noticed > 1000, "{noticed} cuts were noticed");
+    counted(noticed as u64, "files cut short that were noticed, and the others harmless: the log");
 }
 
 #[test]
@@ -149,6 +152,7 @@ fn swapped_blocks_are_noticed_or_without_consequence() {
         }
     }
     assert!(noticed > 50, "{noticed} swaps were noticed");
+    counted(noticed as u64, "exchanged blocks that were noticed, and the others harmless: the log");
 }
 
 #[test]

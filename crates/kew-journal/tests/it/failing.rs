@@ -4,6 +4,7 @@ use std::io;
 
 use kew_journal::{Disk, Fault, Loss, OperationKind, RealDisk, SimDisk, Step};
 
+use crate::counted;
 use crate::world::{End, Ledger, Op, World, options};
 
 const SCRIPT: [Op; 24] = [
@@ -67,6 +68,7 @@ fn every_call_may_fail_and_nothing_promised_is_lost() {
         }
     }
     assert!(failures > 200, "{failures} calls failed");
+    counted(failures as u64, "calls of the disk that fail, each once in each way: the log");
 }
 
 #[test]

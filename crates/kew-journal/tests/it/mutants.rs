@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use kew_journal::Mutant;
 use kew_journal::seeded::{Bug, plant};
 
+use crate::counted;
 use crate::random::live_and_die;
 use crate::world::options;
 
@@ -53,4 +54,5 @@ fn every_seeded_bug_of_the_log_is_caught() {
         println!("{:<28} {:<32} {worlds:?}", format!("{bug:?}"), "worlds of the log");
         assert!(worlds.is_some(), "{bug:?} is not caught");
     }
+    counted(Bug::OF_THE_LOG.len() as u64, "seeded bugs caught: the log");
 }

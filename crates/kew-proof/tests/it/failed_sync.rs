@@ -3,6 +3,7 @@
 
 use kew_proof::load::{CLIENTS, Load};
 use kew_proof::{Gate, Site, Stopwatch, drain, strace};
+use kew_testkit::counted;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -46,6 +47,7 @@ fn prove(call: &str, error: &str) {
     ));
     assert!(gate.pushes_answered() > 0);
     assert_durable(&site, &record);
+    counted(1, "calls of the system that failed under the real process");
     kew.stop();
 }
 

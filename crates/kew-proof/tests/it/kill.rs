@@ -6,6 +6,7 @@
 
 use kew_proof::load::CLIENTS;
 use kew_proof::{Site, Stopwatch, drain};
+use kew_testkit::counted;
 
 use crate::campaign::{Plan, assert_durable, run, say, seed, tally};
 
@@ -43,6 +44,8 @@ fn prove(kills: u64) {
         assert!(tally.extensions > 0 && tally.purges > 0 && tally.redriven > 0 && tally.repeats > 0);
         assert!(tally.lost_and_done + tally.lost_and_not_done > 0, "a kill cuts keyed pushes off as well");
         assert_durable(&site, &outcome.record);
+        // One more ends the run, before everything is taken out.
+        counted(kills_now + 1, "kills of the real process");
         kew = outcome.kew;
         done += kills_now;
     }
