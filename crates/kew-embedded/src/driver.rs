@@ -314,7 +314,8 @@ impl Driver {
         let Work { shard, .. } = work;
         let cut = shard.journal.checkpoint_cut();
         let kept = if shard.journal.log_bytes_since_checkpoint() > 0 {
-            self.checkpoints.write(&cut, &checkpoint::encode(&Snapshot::of(&shard.state)))
+            let snapshot = Snapshot::of(&shard.state);
+            self.checkpoints.write(&cut, |out| checkpoint::encode(&snapshot, out)).map(drop)
         } else {
             Ok(())
         };

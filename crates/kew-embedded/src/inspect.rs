@@ -14,7 +14,6 @@ use crate::decide::locate;
 use crate::embedded::{Embedded, Engine};
 use crate::inline::Inline;
 use crate::queue::QueueState;
-use crate::queue::delays::{Bucket, Delayed};
 use crate::queue::extents::{Extent, Extents};
 use crate::queue::gone::BLOCK_BYTES;
 use crate::queue::runs::{Phase, Run, RunKey};
@@ -67,26 +66,25 @@ impl Inspect<'_> {
 
     /// Every live message's queue and body, read from where it lies.
     ///
-    /// # Panics
-    /// When one cannot be read.
-    pub fn bodies(self) -> Vec<(QueueNumber, Sequence, Vec<u8>)> {
+    /// # Errors
+    /// Which one cannot be read, and why.
+    pub fn bodies(self) -> Result<Vec<(QueueNumber, Sequence, Vec<u8>)>, String> {
         let places = self.inline.with_shard(|shard| {
             let state = &shard.state;
             let each = state.queues.iter().flat_map(|(number, queue)| {
                 let live =
                     (queue.gone.floor()..queue.next).filter(|sequence| !queue.gone.contains(*sequence));
-                live.map(|sequence| {
-                    locate(state, *number, Sequence(sequence)).expect("a live message lies somewhere")
-                })
+                live.map(|sequence| locate(state, *number, Sequence(sequence)))
             });
-            each.collect::<Vec<_>>()
+            each.collect::<Result<Vec<_>, _>>()
         });
-        let read = places.unwrap_or_default().into_iter().map(|locator| {
-            let head = self.archive.message(locator).expect("a live message can be read");
+        let places = places.unwrap_or(Ok(Vec::new())).map_err(|error| error.to_string())?;
+        let read = places.into_iter().map(|locator| {
+            let head = self.archive.message(locator).map_err(|error| error.to_string())?;
             let (batch, _) = head.batch();
             let stored = batch.messages().find(|stored| stored.sequence == locator.sequence);
-            let body = batch.body(&stored.expect("the frame of a message holds it")).to_vec();
-            (locator.queue, locator.sequence, body)
+            let stored = stored.ok_or_else(|| format!("a frame without its message: {locator:?}"))?;
+            Ok((locator.queue, locator.sequence, batch.body(&stored).to_vec()))
         });
         read.collect()
     }
@@ -203,10 +201,9 @@ impl State {
             let run = size_of::<(RunKey, Run)>() + size_of::<(Phase, Timestamp, RunKey)>() * 2;
             let runs = queue.runs.iter().count() * run;
             let gone = queue.gone.block_count() * (BLOCK_BYTES + 64);
-            let delays = queue.delays.len() * size_of::<Delayed>() * 3 / 2;
-            let buckets = queue.delays.buckets().iter().count() * (size_of::<Bucket>() + 64);
+            let delays = queue.delays.memory_bytes();
             let extents = queue.extents.iter().len() * size_of::<Extent>();
-            size_of::<QueueState>() + runs + gone + delays + buckets + extents
+            size_of::<QueueState>() + runs + gone + delays + extents
         });
         let indexes: usize = self.indexes.values().map(|index| index.memory_bytes()).sum();
         queues.sum::<usize>() + indexes
@@ -220,8 +217,9 @@ impl State {
             queue.extents = Extents::default();
             queue.delays = queue.delays.in_order(|sequence| !queue.gone.contains(sequence));
         }
-        let mut hasher = DefaultHasher::new();
-        checkpoint::encode(&Snapshot::of(&meaning)).hash(&mut hasher);
+        let (mut hasher, mut bytes) = (DefaultHasher::new(), Vec::new());
+        checkpoint::encode(&Snapshot::of(&meaning), &mut bytes).expect("a list takes everything");
+        bytes.hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -248,12 +248,12 @@ impl Housekeeper {
             let told = match task {
                 Task::Prepare => continue,
                 Task::Checkpoint(cut, snapshot) => {
-                    let payload = checkpoint::encode(&snapshot);
-                    // From here on nothing is copied any more when it changes.
-                    drop(snapshot);
-                    shared.meter.note_checkpoint_bytes(payload.len());
-                    let written = checkpoints.write(&cut, &payload);
-                    Message::CheckpointKept(written.map_err(|error| error.to_string()))
+                    let written = checkpoints.write(&cut, move |out| {
+                        // Once it is written, and before the sync, nothing is copied any more when it changes.
+                        checkpoint::encode(&snapshot, out)
+                    });
+                    let kept = written.map(|bytes| shared.meter.note_checkpoint_bytes(bytes));
+                    Message::CheckpointKept(kept.map_err(|error| error.to_string()))
                 }
                 Task::Index(segment, index) => {
                     let kept = match archive.keep_index(segment, &index) {

@@ -96,9 +96,9 @@ impl Meter {
         self.log_bytes.store(bytes, Relaxed);
     }
 
-    /// A checkpoint of this size is being written.
-    pub(crate) fn note_checkpoint_bytes(&self, bytes: usize) {
-        self.checkpoint_bytes.store(bytes as u64, Relaxed);
+    /// A checkpoint of this size was written.
+    pub(crate) fn note_checkpoint_bytes(&self, bytes: u64) {
+        self.checkpoint_bytes.store(bytes, Relaxed);
     }
 
     /// A checkpoint is durable, or could not be kept.

@@ -1,5 +1,6 @@
 //! Opening a store: replay the log into a state, then set the threads going.
 
+use std::io::Read;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
@@ -62,7 +63,7 @@ impl Fold {
 }
 
 impl Replay for Fold {
-    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, covered: Lsn, payload: &mut dyn Read) -> Result<(), String> {
         self.covered = covered;
         self.state = checkpoint::decode(payload).map_err(|error| error.to_string())?;
         self.state.bound_keys(self.keys);

@@ -403,7 +403,7 @@ impl QueueState {
     }
 
     /// The first time after `since` at which messages become available; `None` when time alone makes none available.
-    pub(crate) fn next_available(&mut self, since: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_available(&self, since: Timestamp) -> Option<Timestamp> {
         let waiting = self.runs.next_after(Phase::Waiting, since);
         [waiting, self.delays.next_after(since)].into_iter().flatten().min()
     }

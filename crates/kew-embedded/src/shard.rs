@@ -255,7 +255,7 @@ impl Shard {
     fn verb(&mut self, command: &Command, loaded: &Loaded, now: Timestamp) -> Decided {
         let verb = &command.verb;
         if let Some(place) = verb.takes_from() {
-            self.prepare_line(place, now);
+            self.use_window(place);
         }
         let state = &self.state;
         let chance = &self.chance;
@@ -317,14 +317,11 @@ impl Shard {
         }
     }
 
-    /// Puts the delayed messages of a queue in order as far as they are due, and its window in use.
-    fn prepare_line(&mut self, place: Place, now: Timestamp) {
+    /// Notes that a queue's window is in use.
+    fn use_window(&mut self, place: Place) {
         let Some(number) = self.state.catalog.queue(place).map(|queue| queue.number) else { return };
         let used = self.steps;
-        self.state.queues.entry(number).and_modify(|queue| {
-            queue.delays.prepare(now);
-            queue.window.used = used;
-        });
+        self.state.queues.entry(number).and_modify(|queue| queue.window.used = used);
     }
 
     /// Refuses what would write messages while the volume is nearly full.

@@ -12,7 +12,7 @@ use kew_model::{Account, Queue, QueueNumber, Subscription, Timestamp, Token};
 
 use crate::queue::QueueState;
 use crate::queue::chunks::Chunks;
-use crate::queue::delays::Bucket;
+use crate::queue::delays::{Key, Leaf};
 use crate::queue::departures::Departures;
 use crate::queue::extents::Extents;
 use crate::queue::gone::Gone;
@@ -39,7 +39,7 @@ pub(crate) struct QueueSnapshot {
     pub(crate) backlog_bytes: u64,
     pub(crate) gone: Gone,
     pub(crate) runs: Chunks<RunKey, Run>,
-    pub(crate) delays: Chunks<u64, Bucket>,
+    pub(crate) delays: Chunks<Key, Leaf>,
     pub(crate) extents: Extents,
     pub(crate) departures: Departures,
     pub(crate) aged: Timestamp,
@@ -58,7 +58,7 @@ impl QueueSnapshot {
             backlog_bytes: queue.backlog_bytes,
             gone: queue.gone.clone(),
             runs: queue.runs.entries().clone(),
-            delays: queue.delays.buckets().clone(),
+            delays: queue.delays.leaves().clone(),
             extents: queue.extents.clone(),
             departures: queue.departures.clone(),
             aged: queue.aged,

@@ -8,10 +8,10 @@
 mod members;
 mod walk;
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, Cut, checkpoint_name};
+use crate::checkpoint::{Checkpoint, Cut};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::frame::Frame;
@@ -76,11 +76,11 @@ pub struct Examination {
 
 /// Is shown what a store holds.
 pub trait Examiner {
-    /// An intact checkpoint. The newest comes first.
+    /// An intact checkpoint, of which the payload is to be read from its beginning to its end. The newest comes first.
     ///
     /// # Errors
     /// Why the payload makes no sense; it becomes a finding.
-    fn checkpoint(&mut self, seen: &CheckpointSeen, payload: &[u8]) -> Result<(), String>;
+    fn checkpoint(&mut self, seen: &CheckpointSeen, payload: &mut dyn Read) -> Result<(), String>;
 
     /// The next segment begins: how many bytes of log were read before, of how many; and the blob kept beside it.
     fn segment(&mut self, segment: SegmentId, read_bytes: u64, all_bytes: u64, index: Option<&[u8]>);
@@ -197,12 +197,10 @@ impl Look<'_> {
             match Checkpoint::read(&*self.shared.disk, &self.shared.store_id, number) {
                 Ok(checkpoint) => {
                     seen.covered = checkpoint.cut.covered;
-                    seen.bytes = checkpoint.payload().len() as u64;
-                    match self.examiner.checkpoint(&seen, checkpoint.payload()) {
+                    seen.bytes = checkpoint.payload_bytes();
+                    match checkpoint.show(|payload| self.examiner.checkpoint(&seen, payload)) {
                         Ok(()) => seen.is_intact = true,
-                        Err(reason) => {
-                            self.note(Error::damage(&checkpoint_name(number), 0, reason), true)?;
-                        }
+                        Err(error) => self.note(error, true)?,
                     }
                     let is_newest = !self.seen.checkpoints.iter().any(|seen| seen.is_intact);
                     if seen.is_intact && is_newest {

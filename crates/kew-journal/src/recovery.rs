@@ -12,6 +12,7 @@ mod copy;
 pub(crate) mod folder;
 mod tail;
 
+use std::io::Read;
 use std::sync::Arc;
 
 use crate::checkpoint::Cut;
@@ -38,12 +39,12 @@ use folder::Inventory;
 
 /// Receives what the store holds, once, in order.
 pub trait Replay {
-    /// The newest checkpoint's payload, if there is one. Called at most once, first. It may be called although
-    /// the open fails later.
+    /// The newest checkpoint's payload, if there is one, to be read from its beginning to its end. Called at most once,
+    /// first. It may be called although the open fails later, also since the payload changed under the hands.
     ///
     /// # Errors
     /// A text that says why the payload makes no sense; the open then fails with [`Error::Damage`].
-    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String>;
+    fn checkpoint(&mut self, covered: Lsn, payload: &mut dyn Read) -> Result<(), String>;
 
     /// Each payload after the checkpoint, in lsn order, at the position where it can be read from now on.
     ///

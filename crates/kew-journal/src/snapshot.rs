@@ -75,8 +75,10 @@ impl Snapshot {
         }
         if let Some((number, file)) = &self.checkpoint {
             let name = checkpoint_name(*number);
-            let bytes = Checkpoint::bytes_of(&**file, &self.shared.store_id, *number)?;
-            write_file(target, &name, &bytes)?;
+            let checkpoint = Checkpoint::verified(Arc::clone(file), &self.shared.store_id, *number)?;
+            let copy = target.create(&name).map_err(failed("create", &name))?;
+            checkpoint.copy_to(&*copy)?;
+            copy.sync().map_err(failed("sync", &name))?;
         }
         for folder in [LOG_FOLDER, CHECKPOINT_FOLDER] {
             target.sync_folder(folder).map_err(failed("sync", folder))?;

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, MESSAGES, batch_of};
-use crate::{many, state};
+use crate::{limit, many, state};
 
 /// Set in the process that measures its own memory, so that nothing else has used any before.
-const CHILD: &str = "KEW_BENCH_MEMORY";
+pub(crate) const CHILD: &str = "KEW_BENCH_MEMORY";
 
-/// What such a process measures: every condition of messages, or ready ones.
+/// What such a process measures: every condition of messages, a state under a limit, or ready ones.
 const STATE: &str = "state";
 
 /// How many messages the large backlog holds, when a million will not do.
@@ -31,7 +31,11 @@ pub(crate) fn is_child() -> bool {
 
 /// Measures what this process was started for.
 pub(crate) fn measure_memory() {
-    if std::env::var(CHILD).is_ok_and(|what| what == STATE) { state::memory() } else { memory() }
+    match std::env::var(CHILD).unwrap_or_default() {
+        what if what == STATE => state::memory(),
+        what if limit::run(&what) => {}
+        _ => memory(),
+    }
 }
 
 /// Prints all of them.
@@ -89,8 +93,13 @@ impl Cpu {
 
 /// What this process keeps in memory, in bytes.
 pub(crate) fn resident_bytes() -> u64 {
+    bytes_of_status("VmRSS:")
+}
+
+/// What the kernel says of this process's memory under a name.
+pub(crate) fn bytes_of_status(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 

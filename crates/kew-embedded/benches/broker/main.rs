@@ -4,13 +4,14 @@
 //! backlog costs, a restart, memory. Then Criterion times batched lifecycles and single pushes from several callers.
 //! Set `TMPDIR` to choose the disk. Every answer waits for a sync, so only ratios within one run mean anything, and the
 //! load of the machine is printed with them. `cargo bench -p kew-embedded lifecycle` runs only what is named so, `figures`
-//! the figures alone, `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
+//! the figures alone, `memory` the largest state under a limit of memory, `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
 //! `KEW_BENCH_STATE=10` makes the large state whole, which is a tenth otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 mod figures;
+mod limit;
 mod load;
 mod many;
 mod state;
@@ -58,6 +59,9 @@ fn main() {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
+    if is_given("memory") {
+        return limit::print();
+    }
     // With a filter only what it names is run, and as a test each is run once.
     if is_given("--bench") && (is_given("figures") || arguments.len() == 1) {
         figures::print();

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,6 @@ use kew_model::{
     PullSettings, PushBatch, QueueSettings, Seconds, Settlement,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
-use tempfile::TempDir;
 
 use crate::figures::resident_bytes;
 
@@ -31,15 +31,14 @@ fn tenths() -> u64 {
 }
 
 /// A store without threads, so that each turn of the writer can be timed.
-struct Store {
+pub(crate) struct Store {
     store: Embedded,
     clock: Arc<ManualClock>,
-    _folder: TempDir,
 }
 
 impl Store {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    /// The one in a folder, or a fresh one.
+    pub(crate) fn open(folder: &Path) -> Self {
         let options = Options {
             window_bytes: 16 << 20,
             inbox_bytes: 16 << 20,
@@ -48,13 +47,40 @@ impl Store {
             ..Options::default()
         };
         let clock = Arc::new(ManualClock::default());
-        let (disk, chance) = (Arc::new(RealDisk::new(folder.path())), Arc::new(FixedChance::new(1)));
+        let (disk, chance) = (Arc::new(RealDisk::new(folder)), Arc::new(FixedChance::new(1)));
         let store = Embedded::open_inline(disk, options, clock.clone(), chance).unwrap();
-        wait(store.create_account(Some(ACCOUNT), "bench".to_owned())).unwrap();
-        Self { store, clock, _folder: folder }
+        if store.accounts().is_empty() {
+            wait(store.create_account(Some(ACCOUNT), "bench".to_owned())).unwrap();
+        }
+        Self { store, clock }
     }
 
-    fn queue(&self, name: &str) -> Place {
+    /// A queue that is there already.
+    pub(crate) fn place_of(&self, name: &str) -> Place {
+        let queue = self.store.queues(ACCOUNT).into_iter().find(|queue| queue.name.as_str() == name);
+        Place { account: ACCOUNT, queue: queue.unwrap().id }
+    }
+
+    pub(crate) fn backlog_count(&self, place: Place) -> u64 {
+        wait(self.store.backlog(place)).unwrap().count
+    }
+
+    pub(crate) fn advance(&self, length: Milliseconds) {
+        self.clock.advance(length);
+    }
+
+    /// Lets a minute pass, and the writer take turns until a checkpoint of everything is kept.
+    pub(crate) fn keep_checkpoint(&self) {
+        self.clock.advance(Milliseconds(60_000));
+        let mut noted_before = u64::MAX;
+        while noted_before != self.store.inspect().noted() {
+            noted_before = self.store.inspect().noted();
+            self.store.inspect().write();
+        }
+        wait(self.store.housekeep()).unwrap();
+    }
+
+    pub(crate) fn queue(&self, name: &str) -> Place {
         let settings = QueueSettings::default();
         let queue = NewQueue { name: name.parse().unwrap(), id: None, jurisdiction: None, settings };
         let place =
@@ -66,7 +92,7 @@ impl Store {
 
     /// Pushes so many messages, a hundred at a time; the delay of each hundred, or of each message, goes from 1 s to a
     /// day.
-    fn push(&self, place: Place, messages: u64, delay: Option<bool>) {
+    pub(crate) fn push(&self, place: Place, messages: u64, delay: Option<bool>) {
         let seconds = |at: u64| Some(Seconds(u32::try_from(at % 86_400).unwrap() + 1));
         for hundred in 0..messages / 100 {
             let mut batch = PushBatch::with_capacity(1_000, 100);
@@ -74,11 +100,15 @@ impl Store {
                 let delay = delay.and_then(|each| seconds(if each { hundred * 100 + at } else { hundred }));
                 batch.add(b"0123456789", ContentType::Text, delay).unwrap();
             }
-            wait(self.store.push(place, batch)).unwrap();
+            self.push_batch(place, batch);
         }
     }
 
-    fn pull(&self, place: Place, count: u16) -> Settlement {
+    pub(crate) fn push_batch(&self, place: Place, batch: PushBatch) {
+        wait(self.store.push(place, batch)).unwrap();
+    }
+
+    pub(crate) fn pull(&self, place: Place, count: u16) -> Settlement {
         let pull = Pull { batch_size: Some(count), visibility_timeout: Some(LONG) };
         let pulled = wait(self.store.pull(place, pull)).unwrap();
         assert_eq!(pulled.messages.len(), usize::from(count));
@@ -90,7 +120,8 @@ impl Store {
 /// Resident memory, step by step.
 pub(crate) fn memory() {
     let tenths = tenths();
-    let store = Store::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path());
     let mut before = resident_bytes();
     println!("state: {:.1} MiB of an empty store, windows and inbox at 16 MiB each", mebibytes(before));
     let mut tell = |what: &str| {
@@ -116,7 +147,8 @@ pub(crate) fn memory() {
 /// The writer's turns from when a checkpoint is due until all of the state was noted.
 pub(crate) fn pauses() {
     let tenths = tenths();
-    let store = Store::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path());
     // Every other message of the one queue is acknowledged, behind one that is not.
     let bits = store.queue("bits");
     store.push(bits, 2_000_000 * tenths, None);
@@ -155,6 +187,6 @@ pub(crate) fn pauses() {
     );
 }
 
-fn mebibytes(bytes: u64) -> f64 {
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / 1048576.0
 }

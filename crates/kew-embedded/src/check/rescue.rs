@@ -5,6 +5,7 @@
 //! returns behind the break are passed over: their messages stand in line again.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use kew_journal::{CheckpointSeen, Disk, Error, Examiner, Frame, Lsn, SegmentId};
@@ -63,7 +64,7 @@ struct Rescuer<'a, 'b> {
 }
 
 impl Examiner for Rescuer<'_, '_> {
-    fn checkpoint(&mut self, _seen: &CheckpointSeen, payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, _seen: &CheckpointSeen, payload: &mut dyn Read) -> Result<(), String> {
         if !self.is_begun {
             self.state = checkpoint::decode(payload).map_err(|error| error.to_string())?;
             self.state.bound_keys(keys_kept());

@@ -6,6 +6,7 @@
 //! that seal them are not copied.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use kew_journal::{
@@ -81,7 +82,7 @@ struct Copy {
 struct Nothing;
 
 impl Replay for Nothing {
-    fn checkpoint(&mut self, _covered: Lsn, _payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, _covered: Lsn, _payload: &mut dyn Read) -> Result<(), String> {
         Err("the folder holds a store already".to_owned())
     }
 
@@ -140,10 +141,10 @@ impl Copy {
         }
         state.applied = Lsn(self.journal.next_lsn().0 - 1);
         let cut = self.journal.checkpoint_cut();
-        let payload = checkpoint::encode(&Snapshot::of(state));
+        let snapshot = Snapshot::of(state);
         // Nothing can be replayed over an older one here, so there are two that say the same.
         for _ in 0..2 {
-            self.journal.checkpoint_writer().write(&cut, &payload)?;
+            self.journal.checkpoint_writer().write(&cut, |out| checkpoint::encode(&snapshot, out))?;
         }
         self.journal.close(self.committer)?;
         let messages = state.queues.values().map(|queue| queue.backlog_count).sum();

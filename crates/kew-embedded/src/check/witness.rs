@@ -1,6 +1,7 @@
 //! Holds every frame against the state: each live message is where the state says, and its index finds it there.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use kew_journal::{CheckpointSeen, Examiner, Frame, Position, SegmentId};
 use kew_model::QueueNumber;
@@ -134,7 +135,7 @@ impl<'a> Witness<'a> {
 }
 
 impl Examiner for Witness<'_> {
-    fn checkpoint(&mut self, _seen: &CheckpointSeen, payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, _seen: &CheckpointSeen, payload: &mut dyn Read) -> Result<(), String> {
         checkpoint::decode(payload).map(drop).map_err(|error| error.to_string())
     }
 

@@ -1,11 +1,19 @@
-//! Messages held back when they came, in buckets of one second each.
+//! Messages held back when they came, by when they are available.
 //!
-//! A batch with one delay is one entry. Entries of a bucket are put in order when the bucket's turn comes near, which
-//! costs nothing when they came in order, as they do from a queue with one delay. A message that is discarded meanwhile
-//! is only counted, since no record says until when it was held back; when half as many were discarded as there are
-//! entries, those of which nothing lives are swept out. So these never outnumber the others.
+//! A batch with one delay is one entry. Entries stand in the order of delivery, in leaves of neighbouring times. All but
+//! a leaf's newest entries are packed (`delays/packed.rs`), so that ten million messages of which no two are alike fit in
+//! memory, whether they wait in one queue or in ten thousand, for a minute or for a day. The first leaf is unpacked as soon
+//! as messages are taken from it. A new entry is put among some that are not packed, and packing comes once in so
+//! many; so both cost the same however many wait.
+//!
+//! A message that is discarded meanwhile is only counted, since no record says until when it was held back; when half as
+//! many were discarded as there are entries, those of which nothing lives are swept out. So these never outnumber the
+//! others.
 
-mod bucket;
+mod leaf;
+mod packed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -14,10 +22,26 @@ use kew_model::{Sequence, Timestamp};
 
 use crate::queue::chunks::Chunks;
 use crate::record::run::Span;
-pub(crate) use bucket::Bucket;
+pub(crate) use leaf::Leaf;
 
 /// How many entries are searched for one message.
 const SEARCHED: usize = 1_000;
+
+/// How many entries a leaf holds at the most.
+const LEAF: usize = 256;
+
+/// How many entries of a leaf are packed together.
+const LOOSE: usize = 16;
+
+/// How many of the last leaf, which entries that come in order fill: each would be packed as often as there are such
+/// steps behind it.
+const LOOSE_AT_THE_END: usize = 64;
+
+/// The place of an entry in the order of delivery: when it is available, and its first sequence.
+pub(crate) type Key = (Timestamp, u64);
+
+/// The key of the leaf that stands before all others.
+const FIRST: Key = (Timestamp(0), 0);
 
 /// Messages in a row, alike, available at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +53,10 @@ pub(crate) struct Delayed {
 }
 
 impl Delayed {
+    fn key(&self) -> Key {
+        (self.available_at, self.first)
+    }
+
     fn end(&self) -> u64 {
         self.first + u64::from(self.count)
     }
@@ -36,16 +64,20 @@ impl Delayed {
     fn holds(&self, sequence: u64) -> bool {
         (self.first..self.end()).contains(&sequence)
     }
+
+    /// Whether another is only more of the same.
+    fn is_continued_by(&self, other: &Self) -> bool {
+        self.available_at == other.available_at && self.end() == other.first && self.span == other.span
+    }
 }
 
 /// The delayed messages of a queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delays {
-    buckets: Chunks<u64, Bucket>,
-    /// The buckets that may be out of order.
-    unsorted: BTreeSet<u64>,
-    /// The buckets by a sequence below which they hold nothing.
-    by_lowest: BTreeSet<(u64, u64)>,
+    /// By a key that no entry of theirs is below; never empty ones.
+    leaves: Chunks<Key, Leaf>,
+    /// The leaves by a sequence below which they hold nothing.
+    by_lowest: BTreeSet<(u64, Key)>,
     /// How many entries there are.
     entries: usize,
     /// How many messages were discarded since entries were last swept out.
@@ -55,66 +87,102 @@ pub(crate) struct Delays {
 impl Delays {
     /// Adds a message, or lengthens the entry that it continues.
     pub(crate) fn insert(&mut self, available_at: Timestamp, sequence: Sequence, span: Span) {
-        let entry = Delayed { available_at, first: sequence.0, count: 1, span: Span { from: 0, ..span } };
-        let last = self.buckets.get_mut(&bucket_of(available_at)).and_then(Bucket::last_mut);
-        match last {
-            Some(last)
-                if last.available_at == available_at
-                    && last.end() == sequence.0
-                    && last.span == entry.span =>
-            {
-                last.count += 1;
-            }
-            _ => self.restore(entry),
-        }
+        self.restore(Delayed { available_at, first: sequence.0, count: 1, span: Span { from: 0, ..span } });
     }
 
-    /// Puts in order what may be taken up to `now`. Called before [`Delays::due`] is; changes nothing that shows.
-    pub(crate) fn prepare(&mut self, now: Timestamp) {
-        while let Some(number) = self.unsorted.first().copied().filter(|number| *number <= bucket_of(now)) {
-            self.unsorted.remove(&number);
-            self.buckets.get_mut(&number).into_iter().for_each(Bucket::sort);
+    /// Adds an entry, as one of [`Delays::iter`].
+    pub(crate) fn restore(&mut self, entry: Delayed) {
+        let mut at = self.leaf_for(entry.key());
+        if self.leaves.get_mut(&at).is_some_and(|leaf| leaf.lengthen(&entry)) {
+            return;
+        }
+        if self.make_room(at, &entry) {
+            at = self.leaf_for(entry.key());
+        }
+        let Some(leaf) = self.leaves.get_mut(&at) else { return };
+        let before = leaf.lowest();
+        leaf.insert(entry);
+        let after = leaf.lowest();
+        self.note_lowest(at, before, after);
+        self.entries += 1;
+    }
+
+    /// The leaf that an entry belongs to; a new one if none is there.
+    fn leaf_for(&mut self, key: Key) -> Key {
+        if let Some((at, _)) = self.leaves.down_from(key).next() {
+            return *at;
+        }
+        // Nothing is taken any more from what was the first.
+        let former = self.leaves.first_key().and_then(|at| self.leaves.get_mut(&at));
+        former.into_iter().for_each(Leaf::pack);
+        self.leaves.insert(FIRST, Leaf::default());
+        FIRST
+    }
+
+    /// Packs or splits a leaf that another entry would make too large; whether there are other leaves now.
+    fn make_room(&mut self, at: Key, entry: &Delayed) -> bool {
+        let is_last = self.leaves.up_from(at).nth(1).is_none();
+        let loose_max = if is_last { LOOSE_AT_THE_END } else { LOOSE };
+        let Some(leaf) = self.leaves.get_mut(&at) else { return false };
+        if leaf.len() < LEAF {
+            if leaf.loose_len() >= loose_max && !leaf.is_near() {
+                leaf.pack();
+            }
+            return false;
+        }
+        let before = leaf.lowest();
+        let mut entries: Vec<_> = leaf.iter().collect();
+        // Entries that come in order leave full leaves behind.
+        let is_behind = is_last && entries.last().is_some_and(|last| last.key() < entry.key());
+        let behind = entries.split_off(if is_behind { LEAF } else { LEAF / 2 });
+        *leaf = Leaf::of(entries, leaf.is_near());
+        let after = leaf.lowest();
+        let key = behind.first().unwrap_or(entry).key();
+        let behind = Leaf::of(behind, false);
+        self.note_lowest(at, before, after);
+        self.by_lowest.insert((behind.lowest(), key));
+        self.leaves.insert(key, behind);
+        true
+    }
+
+    /// A leaf may hold other sequences than before.
+    fn note_lowest(&mut self, at: Key, before: u64, after: u64) {
+        if before != after {
+            self.by_lowest.remove(&(before, at));
+            self.by_lowest.insert((after, at));
         }
     }
 
     /// Entries available at `now`, by time and sequence.
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = Delayed> {
-        let buckets = self.buckets.iter().take_while(move |(number, _)| **number <= bucket_of(now));
-        let entries = buckets.flat_map(|(_, bucket)| bucket.in_order());
-        entries.take_while(move |entry| {
+        self.iter().take_while(move |entry| {
             entry.available_at.0 <= now.0 + u64::from(seeded::is(Bug::DelayEndsEarly))
         })
     }
 
-    /// The first time after `since` at which a delay is over, or one before that.
-    pub(crate) fn next_after(&mut self, since: Timestamp) -> Option<Timestamp> {
-        let mut from = bucket_of(since);
-        loop {
-            let number = *self.buckets.up_from(from).next()?.0;
-            let next = self.buckets.get_mut(&number).and_then(|bucket| bucket.next_after(since));
-            if next.is_some() {
-                return next;
-            }
-            from = number + 1;
-        }
+    /// The first time after `since` at which a delay is over.
+    pub(crate) fn next_after(&self, since: Timestamp) -> Option<Timestamp> {
+        let begin = self.leaves.down_from((since, u64::MAX)).next().map_or(FIRST, |(at, _)| *at);
+        let entries = self.leaves.up_from(begin).flat_map(|(_, leaf)| leaf.iter());
+        entries.map(|entry| entry.available_at).find(|at| *at > since)
     }
 
     /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
     pub(crate) fn take(&mut self, sequence: Sequence) {
         let mut found = false;
-        while !found && let Some(number) = self.buckets.first_key() {
-            let Some(bucket) = self.buckets.get_mut(&number) else { return };
-            while !found && let Some(entry) = bucket.pop() {
+        while !found && let Some(at) = self.leaves.first_key() {
+            let Some(leaf) = self.leaves.get_mut(&at) else { return };
+            while !found && let Some(entry) = leaf.pop() {
                 found = entry.holds(sequence.0);
                 let end = if found { sequence.0 + 1 } else { entry.end() };
                 let left = u32::try_from(entry.end() - end).unwrap_or(0);
                 if left > 0 {
-                    bucket.put_back(Delayed { first: end, count: left, ..entry });
+                    leaf.put_back(Delayed { first: end, count: left, ..entry });
                 } else {
                     self.entries -= 1;
                 }
             }
-            self.settle(number);
+            self.settle(at);
         }
     }
 
@@ -125,16 +193,16 @@ impl Delays {
             return;
         }
         self.discarded = 0;
-        for number in self.buckets.iter().map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.retain_in(number, |entry| is_left(entry.first, entry.end()));
+        for at in self.leaves.iter().map(|(at, _)| *at).collect::<Vec<_>>() {
+            self.retain_in(at, |entry| is_left(entry.first, entry.end()));
         }
     }
 
     /// Takes all messages before a sequence out, wherever they wait.
     pub(crate) fn take_below(&mut self, before: u64) -> Vec<Delayed> {
         let mut taken = Vec::new();
-        while let Some((_, number)) = self.by_lowest.first().copied().filter(|(lowest, _)| *lowest < before) {
-            self.retain_in(number, |entry| {
+        while let Some((_, at)) = self.by_lowest.first().copied().filter(|(lowest, _)| *lowest < before) {
+            self.retain_in(at, |entry| {
                 let below = u32::try_from(before.saturating_sub(entry.first)).unwrap_or(u32::MAX);
                 let below = below.min(entry.count);
                 if below > 0 {
@@ -148,26 +216,22 @@ impl Delays {
         taken
     }
 
-    /// Keeps those entries of a bucket that `keep` says.
-    fn retain_in(&mut self, number: u64, keep: impl FnMut(&mut Delayed) -> bool) {
-        let Some(bucket) = self.buckets.get_mut(&number) else { return };
-        let before = (bucket.len(), bucket.lowest());
-        bucket.retain(keep);
-        self.entries -= before.0 - bucket.len();
-        let lowest = bucket.lowest();
-        if before.1 != lowest {
-            self.by_lowest.remove(&(before.1, number));
-            self.by_lowest.insert((lowest, number));
-        }
-        self.settle(number);
+    /// Keeps those entries of a leaf that `keep` says.
+    fn retain_in(&mut self, at: Key, keep: impl FnMut(&mut Delayed) -> bool) {
+        let Some(leaf) = self.leaves.get_mut(&at) else { return };
+        let before = (leaf.len(), leaf.lowest());
+        leaf.retain(keep);
+        self.entries -= before.0 - leaf.len();
+        let after = leaf.lowest();
+        self.note_lowest(at, before.1, after);
+        self.settle(at);
     }
 
-    /// Forgets a bucket in which nothing is left.
-    fn settle(&mut self, number: u64) {
-        if let Some(bucket) = self.buckets.get(&number).filter(|bucket| bucket.is_empty()) {
-            self.by_lowest.remove(&(bucket.lowest(), number));
-            self.unsorted.remove(&number);
-            self.buckets.remove(&number);
+    /// Forgets a leaf in which nothing is left.
+    fn settle(&mut self, at: Key) {
+        if let Some(leaf) = self.leaves.get(&at).filter(|leaf| leaf.len() == 0) {
+            self.by_lowest.remove(&(leaf.lowest(), at));
+            self.leaves.remove(&at);
         }
     }
 
@@ -181,14 +245,14 @@ impl Delays {
         *self = Self::default();
     }
 
-    /// Every entry, for a checkpoint; in no order that means anything.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Delayed> {
-        self.buckets.values().flat_map(Bucket::iter)
+    /// Every entry, by time and sequence.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Delayed> {
+        self.leaves.values().flat_map(Leaf::iter)
     }
 
     /// All of them, to be copied.
-    pub(crate) fn buckets(&self) -> &Chunks<u64, Bucket> {
-        &self.buckets
+    pub(crate) fn leaves(&self) -> &Chunks<Key, Leaf> {
+        &self.leaves
     }
 
     /// How many entries there are.
@@ -197,122 +261,22 @@ impl Delays {
         self.entries
     }
 
+    /// What they take in memory.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        // A tree's nodes are two thirds full, the others' lists grow by doubling.
+        let leaf = (size_of::<(Key, Leaf)>() + size_of::<(u64, Key)>()) * 3 / 2;
+        self.leaves.values().map(|one| leaf + one.memory_bytes()).sum()
+    }
+
     /// The messages that live, entered one by one in their order: what two histories of one queue have in common.
     pub(crate) fn in_order(&self, lives: impl Fn(u64) -> bool) -> Self {
-        let each = self.iter().flat_map(|entry| {
-            (entry.first..entry.end()).map(|sequence| (entry.available_at, sequence, entry.span))
-        });
-        let mut messages: Vec<_> = each.filter(|(_, sequence, _)| lives(*sequence)).collect();
-        messages.sort_unstable_by_key(|(at, sequence, _)| (*at, *sequence));
         let mut ordered = Self::default();
-        messages.into_iter().for_each(|(at, sequence, span)| ordered.insert(at, Sequence(sequence), span));
+        for entry in self.iter() {
+            for sequence in (entry.first..entry.end()).filter(|sequence| lives(*sequence)) {
+                ordered.insert(entry.available_at, Sequence(sequence), entry.span);
+            }
+        }
         ordered
-    }
-
-    /// Adds an entry, as one of [`Delays::iter`].
-    pub(crate) fn restore(&mut self, entry: Delayed) {
-        let number = bucket_of(entry.available_at);
-        if self.buckets.get(&number).is_none() {
-            self.buckets.insert(number, Bucket::default());
-        }
-        let Some(bucket) = self.buckets.get_mut(&number) else { return };
-        let before = bucket.lowest();
-        bucket.push(entry);
-        if before != bucket.lowest() {
-            self.by_lowest.remove(&(before, number));
-            self.by_lowest.insert((bucket.lowest(), number));
-        }
-        self.unsorted.insert(number);
-        self.entries += 1;
-    }
-}
-
-/// The bucket of a time.
-fn bucket_of(at: Timestamp) -> u64 {
-    at.0 / 1000
-}
-
-#[cfg(test)]
-mod tests {
-    use kew_model::ContentType;
-
-    use super::*;
-
-    const SPAN: Span = Span { from: 0, content_type: ContentType::Text, length: 5, sent_at: Timestamp(1) };
-
-    fn delays(messages: &[(u64, u64)]) -> Delays {
-        let mut delays = Delays::default();
-        for (at, sequence) in messages {
-            delays.insert(Timestamp(*at), Sequence(*sequence), SPAN);
-        }
-        delays
-    }
-
-    fn listed(delays: &mut Delays, now: u64) -> Vec<(u64, u64, u32)> {
-        delays.prepare(Timestamp(now));
-        delays.due(Timestamp(now)).map(|entry| (entry.available_at.0, entry.first, entry.count)).collect()
-    }
-
-    #[test]
-    fn a_batch_with_one_delay_is_one_entry() {
-        let mut delays = delays(&[(9_000, 1), (9_000, 2), (9_000, 3)]);
-        assert_eq!(listed(&mut delays, 8_999), []);
-        assert_eq!(listed(&mut delays, 9_000), [(9_000, 1, 3)]);
-    }
-
-    #[test]
-    fn what_is_due_comes_by_time_and_then_by_sequence() {
-        let mut delays = delays(&[(9_500, 1), (9_000, 2), (3_000, 3), (9_000, 9), (12_000, 4)]);
-        assert_eq!(listed(&mut delays, 9_600), [(3_000, 3, 1), (9_000, 2, 1), (9_000, 9, 1), (9_500, 1, 1)]);
-        assert_eq!(delays.next_after(Timestamp(0)), Some(Timestamp(3_000)));
-        assert_eq!(delays.next_after(Timestamp(3_000)), Some(Timestamp(9_000)));
-        assert_eq!(delays.next_after(Timestamp(9_500)), Some(Timestamp(12_000)));
-    }
-
-    #[test]
-    fn taking_passes_over_what_was_discarded_before_it() {
-        let mut delays = delays(&[(1_000, 1), (1_000, 2), (1_000, 3), (2_000, 4), (2_000, 7)]);
-        delays.take(Sequence(2));
-        assert_eq!(listed(&mut delays, 9_000), [(1_000, 3, 1), (2_000, 4, 1), (2_000, 7, 1)]);
-        delays.take(Sequence(3));
-        assert_eq!(listed(&mut delays, 9_000), [(2_000, 4, 1), (2_000, 7, 1)]);
-        delays.take(Sequence(7));
-        assert_eq!((listed(&mut delays, 9_000), delays.next_after(Timestamp(0))), (vec![], None));
-    }
-
-    #[test]
-    fn what_is_discarded_takes_no_more_than_what_is_left() {
-        // Given messages of different times, of which one in ten stays
-        let messages: Vec<_> = (1..=10_000).map(|sequence| (90_000 + sequence * 7, sequence)).collect();
-        let mut delays = delays(&messages);
-        let mut gone = BTreeSet::new();
-        for sequence in (1..=10_000).filter(|sequence| sequence % 10 != 0) {
-            gone.insert(sequence);
-            delays.discard(1, |from, to| (from..to).any(|sequence| !gone.contains(&sequence)));
-
-            // Then the entries of those that went are never more than of those that stay, and one
-            let left = 10_000 - gone.len();
-            assert!(delays.entries <= 2 * left + 1, "{} entries for {left} messages", delays.entries);
-        }
-        assert_eq!(delays.iter().count(), delays.entries);
-
-        // And when the last has gone nothing is left at all
-        delays.discard(10_000, |_, _| false);
-        assert_eq!((delays.entries, delays.buckets.chunk_count(), delays.by_lowest.len()), (0, 0, 0));
-        assert!(delays.unsorted.is_empty());
-    }
-
-    #[test]
-    fn what_lies_below_a_sequence_is_found_without_a_walk_over_all() {
-        let mut delays = delays(&[(9_000, 1), (2_000, 2), (9_100, 3), (4_000, 4), (2_500, 5)]);
-        let mut below = |before| -> Vec<_> {
-            let taken = delays.take_below(before);
-            taken.into_iter().flat_map(|entry| entry.first..entry.end()).collect()
-        };
-        assert_eq!(below(1), []);
-        assert_eq!(below(4), [1, 3, 2]);
-        assert_eq!(below(5), [4]);
-        assert_eq!(delays.by_lowest, BTreeSet::from([(5, 2)]));
-        assert_eq!(listed(&mut delays, 9_999), [(2_500, 5, 1)]);
     }
 }

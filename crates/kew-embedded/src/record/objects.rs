@@ -12,7 +12,7 @@ fn name(reader: &mut Reader<'_>) -> Result<QueueName, Malformed> {
     reader.text()?.parse().map_err(|_| reader.malformed())
 }
 
-pub(crate) fn put_queue(out: &mut Vec<u8>, queue: &Queue) {
+pub(crate) fn put_queue(out: &mut impl Write, queue: &Queue) {
     out.put_u32(queue.number.0);
     out.put(&queue.id.0);
     out.put(&queue.account.0);
@@ -49,7 +49,7 @@ pub(crate) fn read_queue(reader: &mut Reader<'_>) -> Result<Queue, Malformed> {
     })
 }
 
-fn put_consumer(out: &mut Vec<u8>, consumer: &Consumer) {
+fn put_consumer(out: &mut impl Write, consumer: &Consumer) {
     out.put(&consumer.id.0);
     out.put_time(consumer.created_on);
     match &consumer.kind {
@@ -104,7 +104,7 @@ fn read_consumer(reader: &mut Reader<'_>) -> Result<Consumer, Malformed> {
     })
 }
 
-pub(crate) fn put_account(out: &mut Vec<u8>, account: &Account) {
+pub(crate) fn put_account(out: &mut impl Write, account: &Account) {
     out.put(&account.id.0);
     out.put_text(&account.name);
     out.put_time(account.created_on);
@@ -114,7 +114,7 @@ pub(crate) fn read_account(reader: &mut Reader<'_>) -> Result<Account, Malformed
     Ok(Account { id: AccountId(reader.id()?), name: reader.text()?.to_owned(), created_on: reader.time()? })
 }
 
-pub(crate) fn put_token(out: &mut Vec<u8>, token: &Token) {
+pub(crate) fn put_token(out: &mut impl Write, token: &Token) {
     out.put(&token.id.0);
     out.put(&token.account.0);
     out.put_text(&token.name);
@@ -155,7 +155,7 @@ pub(crate) fn read_token(reader: &mut Reader<'_>) -> Result<Token, Malformed> {
     })
 }
 
-pub(crate) fn put_subscription(out: &mut Vec<u8>, subscription: &Subscription) {
+pub(crate) fn put_subscription(out: &mut impl Write, subscription: &Subscription) {
     out.put(&subscription.id.0);
     out.put(&subscription.account.0);
     out.put_text(&subscription.name);

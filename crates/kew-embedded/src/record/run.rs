@@ -120,7 +120,7 @@ impl Details {
     }
 
     /// Appends them; times are written as distances from `at`.
-    pub(crate) fn put(&self, out: &mut Vec<u8>, at: Timestamp) {
+    pub(crate) fn put(&self, out: &mut impl Write, at: Timestamp) {
         let spans = self.spans();
         out.put_varint(spans.len() as u64);
         for span in spans {
@@ -203,7 +203,7 @@ impl PickedRun {
         self.mask.iter().map(move |bit| Sequence(first + bit))
     }
 
-    pub(crate) fn put(&self, out: &mut Vec<u8>, at: Timestamp) {
+    pub(crate) fn put(&self, out: &mut impl Write, at: Timestamp) {
         out.put_u8(match self.origin {
             Origin::Ready => 0,
             Origin::Delayed => 1,

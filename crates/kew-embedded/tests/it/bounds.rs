@@ -137,6 +137,42 @@ fn ready_messages_cost_no_memory_and_others_little() {
     assert!(store.inspect().window_bytes() <= 2 << 20);
 }
 
+/// A delay of up to a day and a length of up to 127 bytes, as good as drawn.
+fn unlike(number: u64) -> (u32, usize) {
+    let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 16;
+    (u32::try_from(3_600 + mixed % 82_800).unwrap(), usize::try_from(mixed >> 32 & 127).unwrap())
+}
+
+/// Pushes hundreds of messages of which no two are alike, and says what the state takes more for each, in bytes.
+fn bytes_of_unlike(store: &Embedded, clock: &ManualClock, places: &[Place], hundreds: u64) -> u64 {
+    let before = store.inspect().state_bytes();
+    for hundred in 0..hundreds {
+        let mut batch = PushBatch::new();
+        for at in 0..100 {
+            let (delay, length) = unlike(hundred * 100 + at);
+            batch.add(&[b'x'; 128][..length], ContentType::Text, Some(Seconds(delay))).unwrap();
+        }
+        push(store, places[usize::try_from(hundred).unwrap() % places.len()], batch);
+        clock.advance(Milliseconds(hundred % 2));
+    }
+    (store.inspect().state_bytes() - before) as u64 / (hundreds * 100)
+}
+
+#[test]
+fn delayed_messages_of_which_no_two_are_alike_take_some_bytes_each() {
+    // Given a tenth of what the design names, in one queue, or as many as it names in each of its 10,000 queues
+    let (store, clock) = store(Options { window_bytes: 1 << 20, ..Options::default() });
+    let one = bytes_of_unlike(&store, &clock, &[queue(&store, "one")], 10_000);
+    let many: Vec<_> = (0..100).map(|number| queue(&store, &format!("queue-{number}"))).collect();
+    let many = bytes_of_unlike(&store, &clock, &many, 1_000);
+
+    // Then ten million of them fit in 180 MiB, beside what others take
+    println!("{one} bytes for each of a million in one queue, {many} for each of a thousand in a queue");
+    assert!(one <= 16, "{one} bytes each in one queue");
+    assert!(many <= 18, "{many} bytes each in many queues");
+}
+
 #[test]
 fn a_checkpoint_of_many_leases_is_noted_in_small_steps() {
     // Given 64 queues with some leases, and one with 20,000 leases of one message each, of which every other is done

@@ -53,7 +53,7 @@ fn contents(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
 type Bodies = BTreeMap<(u32, u64), Vec<u8>>;
 
 fn bodies(store: &Embedded) -> Bodies {
-    let each = store.inspect().bodies().into_iter();
+    let each = store.inspect().bodies().unwrap().into_iter();
     each.map(|(queue, sequence, body)| ((queue.0, sequence.0), body)).collect()
 }
 

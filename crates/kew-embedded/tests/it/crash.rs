@@ -72,7 +72,7 @@ fn recover(
         return Err(format!("at frame {lsn} the state is none that the store was in"));
     }
     store.inspect().check();
-    let bodies = store.inspect().bodies();
+    let bodies = store.inspect().bodies()?;
     let distinct: BTreeSet<_> = bodies.iter().map(|(_, _, body)| body).collect();
     if distinct.len() != bodies.len() || !bodies.iter().all(|(_, _, body)| is_body(body)) {
         return Err("a body is damaged, or there twice".to_owned());

@@ -79,7 +79,7 @@ fn notices(disk: &SimDisk, clock: &Arc<ManualClock>, lived: &Lived) -> Result<bo
 type Lived = (u64, BTreeMap<(u32, u64), Vec<u8>>);
 
 fn lived_in(store: &kew_embedded::Embedded) -> Lived {
-    let each = store.inspect().bodies().into_iter();
+    let each = store.inspect().bodies().unwrap().into_iter();
     let bodies = each.map(|(queue, sequence, body)| ((queue.0, sequence.0), body)).collect();
     (store.inspect().digest().1, bodies)
 }

@@ -243,7 +243,7 @@ fn survivor(disk: &SimDisk, world: &World, course: &BTreeMap<Lsn, u64>) -> Resul
     let store = open(disk, &options(), &world.clock, 9).map_err(|error| error.to_string())?;
     let (lsn, digest) = store.inspect().digest();
     store.inspect().check();
-    let bodies = store.inspect().bodies();
+    let bodies = store.inspect().bodies().unwrap();
     if !bodies.iter().all(|(_, _, body)| body.len() == 1_000 && body.iter().all(|byte| *byte == body[0])) {
         return Err("a body is damaged".to_owned());
     }

@@ -46,9 +46,7 @@ pub(super) fn load_checkpoint(
     for (index, &number) in numbers.iter().enumerate() {
         match Checkpoint::read(&*shared.disk, &shared.store_id, number) {
             Ok(checkpoint) => {
-                let name = checkpoint_name(number);
-                let shown = replay.checkpoint(checkpoint.cut.covered, checkpoint.payload());
-                shown.map_err(|reason| Error::damage(&name, 0, reason))?;
+                checkpoint.show(|payload| replay.checkpoint(checkpoint.cut.covered, payload))?;
                 checkpoints.number = number;
                 checkpoints.older_number = numbers.get(index + 1).copied();
                 checkpoints.covered = checkpoint.cut.covered;

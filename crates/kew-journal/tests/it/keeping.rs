@@ -1,5 +1,6 @@
 //! What the journal keeps while nothing goes wrong, and what it refuses to free.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,8 +19,10 @@ struct Collected {
 }
 
 impl Replay for Collected {
-    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String> {
-        self.checkpoint = Some((covered, payload.to_vec()));
+    fn checkpoint(&mut self, covered: Lsn, payload: &mut dyn Read) -> Result<(), String> {
+        let mut state = Vec::new();
+        payload.read_to_end(&mut state).map_err(|error| error.to_string())?;
+        self.checkpoint = Some((covered, state));
         Ok(())
     }
 
@@ -176,7 +179,7 @@ fn a_checkpoint_stands_for_what_came_before_it() {
     staged(&mut first, b"covered");
     commit(&mut first);
     let cut = first.journal.checkpoint_cut();
-    first.journal.checkpoint_writer().write(&cut, b"state").unwrap();
+    first.journal.checkpoint_writer().write(&cut, |payload| payload.write_all(b"state")).unwrap();
     assert_eq!(first.journal.log_bytes_since_checkpoint(), 0);
     staged(&mut first, b"after");
     close(first);
@@ -195,7 +198,7 @@ fn a_checkpoint_of_what_is_not_durable_is_refused() {
     staged(&mut opened, b"not yet");
     let cut = opened.journal.checkpoint_cut();
 
-    let refused = opened.journal.checkpoint_writer().write(&cut, b"");
+    let refused = opened.journal.checkpoint_writer().write(&cut, |_| Ok(()));
 
     assert!(matches!(refused, Err(Error::NotDurable { covered: Lsn(1), durable: Lsn(0) })));
 }
@@ -227,7 +230,7 @@ fn dead_segments_are_freed_only_below_a_checkpoint_and_then_recycled() {
     let all: Vec<SegmentId> = opened.journal.segments().iter().map(|info| info.id).collect();
     assert_eq!(opened.journal.retire(&all).unwrap(), 0, "no checkpoint covers them");
     let cut = opened.journal.checkpoint_cut();
-    opened.journal.checkpoint_writer().write(&cut, b"").unwrap();
+    opened.journal.checkpoint_writer().write(&cut, |_| Ok(())).unwrap();
 
     assert_eq!(opened.journal.retire(&all).unwrap(), 3, "all but the newest");
 
@@ -249,7 +252,7 @@ fn a_full_segment_is_written_again_under_a_new_id() {
         while opened.preparer.step().unwrap() == Step::Worked {}
     }
     let cut = opened.journal.checkpoint_cut();
-    opened.journal.checkpoint_writer().write(&cut, b"").unwrap();
+    opened.journal.checkpoint_writer().write(&cut, |_| Ok(())).unwrap();
     let dead: Vec<SegmentId> = opened.journal.segments().iter().map(|info| info.id).collect();
     opened.journal.retire(&dead).unwrap();
     while opened.preparer.step().unwrap() == Step::Worked {}
@@ -314,7 +317,7 @@ fn readers_outlive_the_journal_and_steps_after_closing_do_nothing() {
 
     assert_eq!(opened.reader.read(position).unwrap(), &b"still here"[..]);
     assert_eq!(opened.preparer.step().unwrap(), Step::Idle);
-    assert!(matches!(writer.write(&cut, b""), Err(Error::Closed)));
+    assert!(matches!(writer.write(&cut, |_| Ok(())), Err(Error::Closed)));
 }
 
 #[test]

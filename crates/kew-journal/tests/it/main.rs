@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod failing;
 mod keeping;
+mod large_checkpoints;
 mod mutants;
 mod random;
 mod store;

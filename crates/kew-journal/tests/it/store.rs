@@ -1,5 +1,6 @@
 //! Whose folder it is: creation, the lock, foreign folders, other versions, other stores.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use kew_journal::{Disk, Error, Frame, Lsn, Opened, Options, RealDisk, Replay, SimDisk, open};
@@ -9,7 +10,7 @@ use crate::world::{Ledger, Op, World, options};
 struct Nothing;
 
 impl Replay for Nothing {
-    fn checkpoint(&mut self, _covered: Lsn, _payload: &[u8]) -> Result<(), String> {
+    fn checkpoint(&mut self, _covered: Lsn, _payload: &mut dyn Read) -> Result<(), String> {
         Ok(())
     }
 
@@ -144,7 +145,7 @@ fn a_segment_of_a_newer_version_is_refused() {
 fn a_caller_that_finds_nonsense_stops_the_opening() {
     struct Critic;
     impl Replay for Critic {
-        fn checkpoint(&mut self, _covered: Lsn, _payload: &[u8]) -> Result<(), String> {
+        fn checkpoint(&mut self, _covered: Lsn, _payload: &mut dyn Read) -> Result<(), String> {
             Ok(())
         }
         fn frame(&mut self, _frame: Frame<'_>) -> Result<(), String> {

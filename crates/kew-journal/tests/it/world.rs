@@ -2,6 +2,7 @@
 //!
 //! Violations come back as texts instead of panics, so that the same world can show that seeded bugs are caught.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use kew_journal::{
@@ -84,8 +85,10 @@ struct Witness<'a> {
 }
 
 impl Replay for Witness<'_> {
-    fn checkpoint(&mut self, covered: Lsn, payload: &[u8]) -> Result<(), String> {
-        if payload != self.ledger.state_at(covered.0) {
+    fn checkpoint(&mut self, covered: Lsn, payload: &mut dyn Read) -> Result<(), String> {
+        let mut state = Vec::new();
+        payload.read_to_end(&mut state).map_err(|error| error.to_string())?;
+        if state != self.ledger.state_at(covered.0) {
             return Err(format!("violation: the checkpoint at {covered} holds another state"));
         }
         self.covered = covered.0;
@@ -360,7 +363,7 @@ impl World {
         let parts = self.open.as_mut().expect("the world is open");
         let cut = parts.journal.checkpoint_cut();
         let state = self.ledger.state_at(cut.covered().0);
-        parts.journal.checkpoint_writer().write(&cut, &state)?;
+        parts.journal.checkpoint_writer().write(&cut, |payload| payload.write_all(&state))?;
         self.ledger.checkpointed = cut.covered().0;
         Ok(())
     }

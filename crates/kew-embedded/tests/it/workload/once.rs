@@ -50,7 +50,8 @@ impl Once {
                 Err(error) => return Err(format!("message {} cannot be repeated: {error}", self.number)),
             }
         }
-        let copies = store.inspect().bodies().into_iter().filter(|(_, _, body)| *body == self.body()).count();
+        let copies =
+            store.inspect().bodies()?.into_iter().filter(|(_, _, body)| *body == self.body()).count();
         match (copies, self.answered) {
             // An answered one may have been taken since, or have moved on.
             (1, _) | (0, true) => Ok(()),
