@@ -38,6 +38,11 @@ impl<K: Ord + Copy + Debug, V: Clone> Chunks<K, V> {
         self.chunks.values().next().map(|chunk| chunk[0].0)
     }
 
+    /// The highest key.
+    pub(crate) fn last_key(&self) -> Option<K> {
+        self.chunks.values().next_back().and_then(|chunk| chunk.last()).map(|(key, _)| *key)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.chunks.clear();
     }
@@ -201,6 +206,8 @@ mod tests {
                 prop_assert!(chunks.up_from(77).eq(map.range(77..)));
                 prop_assert!(chunks.down_from(300).eq(map.range(..=300).rev()));
                 prop_assert_eq!(chunks.get(&5), map.get(&5));
+                prop_assert_eq!(chunks.first_key(), map.first_key_value().map(|(key, _)| *key));
+                prop_assert_eq!(chunks.last_key(), map.last_key_value().map(|(key, _)| *key));
                 prop_assert!(chunks.chunks.values().all(|chunk| (1..=CHUNK).contains(&chunk.len())));
             }
         }

@@ -92,14 +92,20 @@ impl Delays {
 
     /// Adds an entry, as one of [`Delays::iter`].
     pub(crate) fn restore(&mut self, entry: Delayed) {
-        let mut at = self.leaf_for(entry.key());
-        if self.leaves.get_mut(&at).is_some_and(|leaf| leaf.lengthen(&entry)) {
+        let at = self.leaf_for(entry.key());
+        let is_last = self.leaves.last_key() == Some(at);
+        let Some(leaf) = self.leaves.get_mut(&at) else { return };
+        if leaf.lengthen(&entry) {
             return;
         }
-        if self.make_room(at, &entry) {
-            at = self.leaf_for(entry.key());
+        if leaf.len() >= LEAF {
+            self.split(at, is_last, entry.key());
+            return self.restore(entry);
         }
-        let Some(leaf) = self.leaves.get_mut(&at) else { return };
+        let loose_max = if is_last { LOOSE_AT_THE_END } else { LOOSE };
+        if leaf.loose_len() >= loose_max && !leaf.is_near() {
+            leaf.pack();
+        }
         let before = leaf.lowest();
         leaf.insert(entry);
         let after = leaf.lowest();
@@ -119,30 +125,21 @@ impl Delays {
         FIRST
     }
 
-    /// Packs or splits a leaf that another entry would make too large; whether there are other leaves now.
-    fn make_room(&mut self, at: Key, entry: &Delayed) -> bool {
-        let is_last = self.leaves.up_from(at).nth(1).is_none();
-        let loose_max = if is_last { LOOSE_AT_THE_END } else { LOOSE };
-        let Some(leaf) = self.leaves.get_mut(&at) else { return false };
-        if leaf.len() < LEAF {
-            if leaf.loose_len() >= loose_max && !leaf.is_near() {
-                leaf.pack();
-            }
-            return false;
-        }
+    /// Splits a full leaf to which an entry with this key is to be added.
+    fn split(&mut self, at: Key, is_last: bool, added: Key) {
+        let Some(leaf) = self.leaves.get_mut(&at) else { return };
         let before = leaf.lowest();
         let mut entries: Vec<_> = leaf.iter().collect();
         // Entries that come in order leave full leaves behind.
-        let is_behind = is_last && entries.last().is_some_and(|last| last.key() < entry.key());
+        let is_behind = is_last && entries.last().is_some_and(|last| last.key() < added);
         let behind = entries.split_off(if is_behind { LEAF } else { LEAF / 2 });
         *leaf = Leaf::of(entries, leaf.is_near());
         let after = leaf.lowest();
-        let key = behind.first().unwrap_or(entry).key();
+        let key = behind.first().map_or(added, Delayed::key);
         let behind = Leaf::of(behind, false);
         self.note_lowest(at, before, after);
         self.by_lowest.insert((behind.lowest(), key));
         self.leaves.insert(key, behind);
-        true
     }
 
     /// A leaf may hold other sequences than before.

@@ -167,10 +167,10 @@ fn delayed_messages_of_which_no_two_are_alike_take_some_bytes_each() {
     let many: Vec<_> = (0..100).map(|number| queue(&store, &format!("queue-{number}"))).collect();
     let many = bytes_of_unlike(&store, &clock, &many, 1_000);
 
-    // Then ten million of them fit in 180 MiB, beside what others take
+    // Then ten million of them fit in 150 MiB, beside what others take
     println!("{one} bytes for each of a million in one queue, {many} for each of a thousand in a queue");
-    assert!(one <= 16, "{one} bytes each in one queue");
-    assert!(many <= 18, "{many} bytes each in many queues");
+    assert!(one <= 13, "{one} bytes each in one queue");
+    assert!(many <= 15, "{many} bytes each in many queues");
 }
 
 #[test]
