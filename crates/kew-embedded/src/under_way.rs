@@ -31,14 +31,14 @@ impl UnderWay {
         self.turns.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether a writer that sleeps is to be woken for what has gathered: when no other is at work, or when half as
-    /// much has gathered as one of those takes along. Smaller groups would cost more syncs than they save time; they
-    /// are seen to by the next writer that is done.
+    /// Whether a writer that sleeps is to be woken for what has gathered: when no other is at work, or when as much has
+    /// gathered as one of those takes along. Smaller groups would cost more syncs than they save time; they are seen to
+    /// by the next writer that is done.
     pub(crate) fn wants_another(&self) -> bool {
         let turns = self.turns.load(Ordering::SeqCst);
         let (gathered, answers) =
             (self.gathered.load(Ordering::Relaxed), self.answers.load(Ordering::Relaxed));
-        turns == 0 || (turns < FLIGHTS_MAX && 2 * gathered * turns >= answers)
+        turns == 0 || (turns < FLIGHTS_MAX && gathered * turns >= answers)
     }
 }
 
@@ -47,18 +47,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_group_follows_at_once_when_it_is_half_as_large_as_those_under_way() {
+    fn another_group_follows_at_once_when_it_is_as_large_as_those_under_way() {
         let under_way = UnderWay::default();
         assert!(under_way.wants_another(), "nobody else sees to it");
         under_way.begins(10);
-        under_way.gathers(4);
+        under_way.gathers(9);
         assert!(!under_way.wants_another());
-        under_way.gathers(5);
+        under_way.gathers(10);
         assert!(under_way.wants_another());
         under_way.begins(5);
         under_way.gathers(100);
         assert!(!under_way.wants_another(), "as many are under way as may");
         under_way.ends(10);
         assert!(under_way.wants_another());
+        under_way.gathers(4);
+        assert!(!under_way.wants_another());
     }
 }
