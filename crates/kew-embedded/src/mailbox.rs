@@ -77,19 +77,25 @@ impl<T> Mailbox<T> {
     pub(crate) fn take(&self, patience: Option<Duration>) -> Taken<T> {
         let mut contents = self.lock();
         let at_once = patience == Some(Duration::ZERO);
+        // Another taker may have taken what this one is woken for: that is no sign of quiet.
+        let mut has_waited = at_once;
         if contents.items.is_empty() && !contents.woken && !contents.closed && !at_once {
             contents.sleeping += 1;
             contents = match patience {
                 None => self.news.wait(contents).unwrap_or_else(PoisonError::into_inner),
                 Some(patience) => {
-                    self.news.wait_timeout(contents, patience).unwrap_or_else(PoisonError::into_inner).0
+                    let waited = self.news.wait_timeout(contents, patience);
+                    let (contents, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    has_waited = timeout.timed_out();
+                    contents
                 }
             };
             contents.sleeping -= 1;
         }
         let woken = core::mem::take(&mut contents.woken);
         let items = core::mem::take(&mut contents.items);
-        Taken { ran_out: items.is_empty() && !woken && !contents.closed, items }
+        let ran_out = has_waited && items.is_empty() && !woken && !contents.closed;
+        Taken { items, ran_out }
     }
 
     /// Takes nothing more in; what is there can still be taken.
