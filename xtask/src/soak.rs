@@ -5,6 +5,9 @@
 //! the parts. Or one part goes on until it has reached a count, however long that takes, and tells from time to time how
 //! far it is.
 
+mod loom;
+mod mutants;
+
 use core::time::Duration;
 use std::time::Instant;
 
@@ -15,10 +18,18 @@ use crate::rings::clock;
 use crate::{fuzz, say};
 
 const USAGE: &str = "\
-usage: cargo xtask soak [--hours N | --minutes N | --count N] [--first-seed N] [--fuzz] [--crashes] [--network] [--equivalence] [--kills]
+usage: cargo xtask soak [--hours N | --minutes N | --count N] [--first-seed N] [PART]...
 
-  Without a part all of them run; without a time they have an hour together. --count takes one part, which is not
-  --fuzz, and goes on until it has done so much. --first-seed has crashes and network try other runs than before.";
+  --crashes      of the simulated disk
+  --network      runs of the whole server over a bad network
+  --equivalence  random scripts, by the store and by the oracle
+  --kills        of the real process
+  --fuzz         bad input to every door
+  --loom         models of the hand-off between threads, in every order
+  --mutants      changes of the program, one at a time, that the tests are to notice
+
+  Without a part all of them run; without a time they have an hour together. --count takes one of the first four, which
+  goes on until it has done so much. --first-seed has crashes and network try other runs than before.";
 
 /// The time of a soak that does not say.
 const DEFAULT: Duration = Duration::from_secs(3_600);
@@ -85,6 +96,10 @@ const COUNTED: [Counted; 4] = [
     },
 ];
 const FUZZ: &str = "fuzz";
+const LOOM: &str = "loom";
+const MUTANTS: &str = "mutants";
+/// The parts that count nothing that could be asked for.
+const OTHERS: [&str; 3] = [FUZZ, LOOM, MUTANTS];
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
@@ -125,7 +140,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
-    let names = || COUNTED.iter().map(|part| part.name).chain([FUZZ]);
+    let names = || COUNTED.iter().map(|part| part.name).chain(OTHERS);
     let mut plan = Plan { time: DEFAULT, count: None, first_seed: 0, parts: Vec::new() };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -154,8 +169,8 @@ fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
             _ => bail!("soak does not know {word}\n\n{USAGE}"),
         }
     }
-    if plan.count.is_some() && (plan.parts.len() != 1 || plan.parts == [FUZZ]) {
-        bail!("--count takes one part, and not --{FUZZ}\n\n{USAGE}");
+    if plan.count.is_some() && (plan.parts.len() != 1 || OTHERS.contains(&plan.parts[0])) {
+        bail!("--count takes one part, and neither --fuzz, --loom nor --mutants\n\n{USAGE}");
     }
     if plan.parts.is_empty() {
         plan.parts.extend(names());
@@ -169,6 +184,8 @@ fn part(name: &'static str, time: Duration, first_seed: u64) -> Outcome {
     let start = Instant::now();
     let done = match COUNTED.iter().find(|part| part.name == name) {
         Some(part) => part.run(time, first_seed),
+        None if name == LOOM => loom::run(),
+        None if name == MUTANTS => mutants::run(time),
         None => search(time),
     };
     if let Err(error) = &done {
@@ -289,7 +306,13 @@ mod tests {
     fn everything_runs_for_an_hour_unless_told_otherwise() {
         let all = planned(&[]).unwrap();
         let planned_for = |time, parts| Plan { time, count: None, first_seed: 0, parts };
-        assert_eq!(all, planned_for(DEFAULT, vec!["crashes", "network", "equivalence", "kills", "fuzz"]));
+        assert_eq!(
+            all,
+            planned_for(
+                DEFAULT,
+                vec!["crashes", "network", "equivalence", "kills", "fuzz", "loom", "mutants"]
+            )
+        );
         let some = planned(&["--fuzz", "--minutes", "1.5", "--kills", "--fuzz"]).unwrap();
         assert_eq!(some, planned_for(Duration::from_secs(90), vec!["fuzz", "kills"]));
         assert_eq!(planned(&["--hours", "2"]).unwrap().time, Duration::from_secs(7_200));

@@ -7,17 +7,16 @@
 //! What was decided stays here until the writer takes it, together with the frames that it depends on: nothing of it
 //! leaves before the sync that covers it (H2).
 
-use std::sync::{Mutex, MutexGuard};
-
 use kew_journal::Group;
 use kew_model::{QueueNumber, Timestamp};
 
 use crate::command::Input;
 use crate::reply::ReplyTo;
 use crate::shard::{Cleaned, NoSpace, Shard, Stepped};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The place. Empty once the store is closed or has failed.
-pub(crate) struct Desk(Mutex<Option<Work>>);
+pub(crate) struct Desk<W = Work>(Mutex<Option<W>>);
 
 /// What lies there.
 pub(crate) struct Work {
@@ -48,17 +47,19 @@ pub(crate) struct Failed {
 
 impl Desk {
     pub(crate) fn new(shard: Shard) -> Self {
-        Self(Mutex::new(Some(Work {
-            shard,
-            leaving: Leaving::default(),
-            failed: None,
-            unpublished: 0,
-            writer_until: None,
-        })))
+        let leaving = Leaving::default();
+        Self::of(Work { shard, leaving, failed: None, unpublished: 0, writer_until: None })
+    }
+}
+
+impl<W> Desk<W> {
+    /// A desk with this on it.
+    pub(crate) fn of(work: W) -> Self {
+        Self(Mutex::new(Some(work)))
     }
 
     /// Waits for the desk.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Work>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<W>> {
         self.0.lock().unwrap_or_else(|poisoned| {
             // Whoever sat here left it half done, and has told everybody (`Alarm`).
             let mut work = poisoned.into_inner();
@@ -68,7 +69,7 @@ impl Desk {
     }
 
     /// The desk, if nobody sits there.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Option<Work>>> {
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Option<W>>> {
         // Poisoned counts as taken: the store has failed.
         self.0.try_lock().ok()
     }

@@ -27,6 +27,7 @@ mod driver;
 mod effort;
 mod embedded;
 mod fetch;
+mod handoff;
 mod index;
 #[cfg(feature = "test-util")]
 mod inline;
@@ -36,6 +37,8 @@ mod keeper;
 mod looks;
 mod mailbox;
 mod meter;
+#[cfg(all(test, kew_loom))]
+mod models;
 mod open;
 mod options;
 mod pins;
@@ -50,6 +53,7 @@ mod shared;
 mod signals;
 mod snapshot;
 mod state;
+mod sync;
 mod under_way;
 mod writers;
 

@@ -3,8 +3,10 @@
 //! The taker sleeps only when there is nothing, so that under load neither side enters the kernel. What requests may
 //! put is bounded by their budget (`budget.rs`), what the store's own threads tell each other by what they were asked.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 #[derive(Debug)]
 struct Contents<T> {

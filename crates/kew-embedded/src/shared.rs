@@ -21,8 +21,9 @@ use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::clock::StoreClock;
 use crate::command::Input;
-use crate::desk::{Desk, Leaving};
+use crate::desk::{Desk, Leaving, Work};
 use crate::driver::Message;
+use crate::handoff::{attend, is_to_wake};
 use crate::keeper::Keeper;
 use crate::mailbox::Mailbox;
 use crate::meter::Meter;
@@ -77,32 +78,22 @@ impl Shared {
     }
 
     fn decide(self: &Arc<Self>) {
-        while self.inbox.has_news() {
-            let Some(mut desk) = self.desk.try_lock() else {
-                // Whoever holds it may have taken what had come before, and not look again.
-                self.call_writer();
-                return;
-            };
-            let Some(work) = desk.as_mut() else { return };
-            let inputs = self.inbox.take(Some(Duration::ZERO)).items;
+        let decide = |work: &mut Work, inputs| {
             work.step(inputs, self.clock.now(), self.keeper.no_space());
             let is_settled = work.is_settled();
             let leaving = is_settled.then(|| work.leave());
-            let is_left = work.wants_writer(is_settled);
             self.under_way.gathers(work.gathered());
-            drop(desk);
-            if is_left {
-                self.call_writer();
-            }
-            leaving.into_iter().for_each(|leaving| self.give_out(leaving));
-        }
+            (leaving, work.wants_writer(is_settled))
+        };
+        let give_out =
+            |leaving: Option<Leaving>| leaving.into_iter().for_each(|leaving| self.give_out(leaving));
+        attend(&self.inbox, &self.desk, decide, || self.call_writer(), give_out);
     }
 
     /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes after all tasks that are ready now:
     /// what these bring becomes part of the same group. Nobody waits for a timer, or for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
-        // In this order: a writer that ends its turn meanwhile sees the one or the other.
-        if !self.orders.note() || !self.under_way.wants_another() {
+        if !is_to_wake(&self.orders, &self.under_way) {
             return;
         }
         let Some(runtime) = home() else { return self.orders.wake() };

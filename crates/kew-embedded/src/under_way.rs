@@ -1,8 +1,8 @@
 //! How much is under way to the disk, and whether another group should follow at once.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use kew_journal::FLIGHTS_MAX;
+
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Counts what the writers have taken and not given out, and what gathers meanwhile.
 #[derive(Debug, Default)]
