@@ -435,10 +435,7 @@ impl Broker for Embedded {
                     self.engine.asked();
                     closed.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
                 }
-                Err(_) => match self.shared.refusal() {
-                    Error::Closing => Ok(()),
-                    failed => Err(failed),
-                },
+                Err(_) => self.shared.ended(),
             };
             self.engine.join();
             outcome

@@ -142,6 +142,14 @@ impl Shared {
         }
     }
 
+    /// What whoever closes a store learns that has ended: that it is closed, or has failed.
+    pub(crate) fn ended(&self) -> Result<(), Error> {
+        match self.refusal() {
+            Error::Closing => Ok(()),
+            failed => Err(failed),
+        }
+    }
+
     /// The error for whoever asks a store that takes nothing more.
     pub(crate) fn refusal(&self) -> Error {
         match &*self.failure.borrow() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kew_model::Error;
 
-use crate::driver::{Begun, Driver, Failed, Turn};
+use crate::driver::{Begun, Driver, Failed, Message, Turn};
 use crate::shared::{Alarm, Shared};
 
 /// What the writers share.
@@ -47,7 +47,10 @@ impl Writers {
     pub(crate) fn turn(&self, patience: Option<Duration>) -> bool {
         let taken = self.shared.orders.take(patience);
         let mut slot = self.lock();
-        let Some(driver) = slot.as_mut() else { return false };
+        let Some(driver) = slot.as_mut() else {
+            self.come_late(taken.items);
+            return false;
+        };
         let Begun { turn, close } = driver.begin(taken);
         let is_last = !close.is_empty();
         // While it is the last one nobody begins another.
@@ -56,8 +59,9 @@ impl Writers {
         if finished.is_ok() && !is_last {
             return true;
         }
-        let driver = held.unwrap_or_else(|| self.lock()).take();
-        match (finished, driver) {
+        // To the very end: another writer that was asked to close answers when it is done.
+        let mut slot = held.unwrap_or_else(|| self.lock());
+        match (finished, slot.take()) {
             (Ok(()), Some(driver)) => driver.close(close),
             (Ok(()), None) => {}
             (Err(failed), Some(mut driver)) => driver.fail(failed, close),
@@ -68,5 +72,14 @@ impl Writers {
             }
         }
         false
+    }
+
+    /// Answers whoever asked this writer to close, when another has closed the store meanwhile, or has failed.
+    fn come_late(&self, messages: Vec<Message>) {
+        for message in messages {
+            if let Message::Close(reply_to) = message {
+                drop(reply_to.send(self.shared.ended()));
+            }
+        }
     }
 }
