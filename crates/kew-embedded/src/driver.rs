@@ -73,6 +73,14 @@ pub(crate) struct Begun {
     pub(crate) close: Vec<CloseReply>,
 }
 
+/// The first cause of a failure of the log.
+fn cause_of(error: &kew_journal::Error) -> String {
+    match error {
+        kew_journal::Error::Poisoned { cause } => cause.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// Why the store has failed, and who waits for an answer.
 #[derive(Debug)]
 pub(crate) struct Failed {
@@ -83,8 +91,6 @@ pub(crate) struct Failed {
 /// Where the writers stand in their recurring work.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Whether the log's end is not marked as durable yet.
-    unmarked: bool,
     /// Log bytes when the keeper was last told.
     poked_at: u64,
     checkpoint_at: Timestamp,
@@ -128,6 +134,12 @@ impl Driver {
             // Another thread has given up, and has said why.
             failure = Some(self.reason());
         }
+        if !self.progress.snapshots.is_empty()
+            && let Err(error) = self.committer.settle()
+        {
+            // What a snapshot ends with says that all before it is durable.
+            failure.get_or_insert(cause_of(&error));
+        }
         let turn = match failure {
             Some(cause) => Err(Failed { cause, waiting: Vec::new() }),
             None => self.step(quiet),
@@ -158,7 +170,7 @@ impl Driver {
         let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
         *writer_until = wake;
         let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
-        let mark = self.progress.unmarked.then_some(IDLE);
+        let mark = shard.journal.wants_mark().then_some(IDLE);
         [wait, mark].into_iter().flatten().min()
     }
 
@@ -187,7 +199,6 @@ impl Driver {
         if seeded::is(Bug::AnswerBeforeSync) {
             shared.give_out(core::mem::take(&mut leaving));
         }
-        self.progress.unmarked |= group.is_some();
         let stopwatch = group.as_ref().map(Stopwatch::start);
         let mut turn = Turn::new(&shared, leaving, answers, chores, stopwatch);
         if group.is_none() && turn.is_empty() {
@@ -207,9 +218,8 @@ impl Driver {
 
     /// Marks the log's end when there has been nothing to do for a while.
     fn mark_if_quiet(&mut self, work: &mut Work, quiet: bool) -> Result<(), kew_journal::Error> {
-        let is_idle = quiet && self.progress.unmarked && self.progress.noting.is_none();
+        let is_idle = quiet && self.progress.noting.is_none() && self.shared.under_way.is_none();
         if is_idle || !self.progress.snapshots.is_empty() {
-            self.progress.unmarked = false;
             work.shard.journal.mark()?;
         }
         Ok(())
@@ -298,7 +308,7 @@ impl Driver {
     pub(crate) fn close(mut self, mut asked: Vec<CloseReply>) {
         self.shared.close();
         if let Err(error) = self.committer.settle() {
-            return self.fail(Failed { cause: error.to_string(), waiting: Vec::new() }, asked);
+            return self.fail(Failed { cause: cause_of(&error), waiting: Vec::new() }, asked);
         }
         let Some(mut work) = self.shared.desk.lock().take() else {
             let cause = self.reason();
@@ -346,7 +356,7 @@ impl Driver {
     /// The store has failed: everybody who waits is told that the outcome is unknown.
     pub(crate) fn fail(&mut self, failed: Failed, mut close: Vec<CloseReply>) {
         let Failed { cause, mut waiting } = failed;
-        self.shared.failure.send_replace(Some(cause.clone()));
+        let cause = self.shared.has_failed(cause);
         self.shared.close();
         if let Some(mut work) = self.shared.desk.lock().take() {
             waiting.extend(work.abandon());

@@ -128,6 +128,17 @@ impl Shared {
         self.signals.tell(&ripe);
     }
 
+    /// The store has failed; gives the first reason, which is the one that stays.
+    pub(crate) fn has_failed(&self, cause: String) -> String {
+        let mut first = String::new();
+        self.failure.send_if_modified(|reason| {
+            let is_first = reason.is_none();
+            first.clone_from(reason.get_or_insert(cause));
+            is_first
+        });
+        first
+    }
+
     /// Takes nothing more in.
     pub(crate) fn close(&self) {
         self.inbox.close();
@@ -171,7 +182,7 @@ impl Drop for Call {
 }
 
 /// Tells everybody that the store has failed, should the thread that holds it panic: nobody waits for ever, and the
-/// process can end. In the writer it goes before those who wait for an answer, so that they learn the reason.
+/// process can end.
 pub(crate) struct Alarm {
     pub(crate) shared: Arc<Shared>,
     pub(crate) thread: &'static str,
@@ -181,17 +192,12 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { shared, thread } = self;
-            let failure = || Some(format!("the {thread} {NO_ANSWER}"));
-            shared.failure.send_if_modified(|reason| {
-                let is_first = reason.is_none();
-                if is_first {
-                    *reason = failure();
-                }
-                is_first
-            });
+            shared.has_failed(format!("the {thread} {NO_ANSWER}"));
             shared.close();
             shared.keeper.close();
             shared.signals.tell_all();
+            // Those whose verbs were decided learn it from the answer that does not come, as all others do.
+            drop(shared.desk.lock().take());
             for input in shared.inbox.take(Some(Duration::ZERO)).items {
                 // Whoever asked learns it from the answer that does not come.
                 drop(input);

@@ -31,6 +31,11 @@ impl UnderWay {
         self.turns.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Whether nothing is.
+    pub(crate) fn is_none(&self) -> bool {
+        self.turns.load(Ordering::SeqCst) == 0
+    }
+
     /// Whether a writer that sleeps is to be woken for what has gathered: when no other is at work, or when as much has
     /// gathered as one of those takes along. Smaller groups would cost more syncs than they save time; they are seen to
     /// by the next writer that is done.

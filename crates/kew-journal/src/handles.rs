@@ -1,7 +1,7 @@
 //! Which segments' files are open.
 //!
 //! A backlog can span more segments than a process may have files open. So only the segment being written and the
-//! next one are held open all the time; of the others the most recently opened stay open, and a file that is
+//! next one are held open all the time, each for reading and once for each group that may be under way; of the others the most recently opened stay open, and a file that is
 //! wanted again is opened again.
 
 use std::collections::VecDeque;

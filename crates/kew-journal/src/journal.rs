@@ -178,6 +178,12 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether payloads were staged that no frame calls durable yet: the log's end wants a mark once they are.
+    #[must_use]
+    pub fn wants_mark(&self) -> bool {
+        self.stated_lsn < self.tail.last_lsn
+    }
+
     /// Has the group that is being staged say what is durable by now, if none of its frames does: they may have been
     /// staged while the group before was being synced.
     ///

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use crate::committer::FLIGHTS_MAX;
 use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::position::SegmentId;
@@ -112,15 +113,23 @@ fn name_segment(
 ) -> Result<Arc<Segment>, Error> {
     let segment_bytes = shared.segment_bytes;
     let header = SegmentHeader { id, segment_bytes, settled_end: BLOCK_BYTES, file_bytes: filled_to };
-    // Opened by now, so that a process that may open no more files can still go on in the segment.
-    let open = || shared.disk.open(temporary).map_err(|source| Error::disk("open", temporary, source));
-    let writing = [open()?, open()?];
+    let writing = open_for_writing(shared, temporary)?;
     let block = header.encode(&shared.store_id);
     write_all(&*file, temporary, &[IoSlice::new(&block)], 0)?;
     publish(shared, &*file, temporary, id)?;
     let segment = Segment::new(shared, header, Some(file), BLOCK_BYTES, filled_to);
     segment.keep_writing(writing);
     Ok(segment)
+}
+
+/// Opens a file that will be a segment once for each group that may be under way; by now, so that a process that may open
+/// no more files can still go on in it.
+pub(crate) fn open_for_writing(
+    shared: &Shared,
+    name: &str,
+) -> Result<[Arc<dyn DiskFile>; FLIGHTS_MAX], Error> {
+    let open = || shared.disk.open(name).map_err(|source| Error::disk("open", name, source));
+    Ok([open()?, open()?])
 }
 
 /// Syncs a finished file, gives it its `.seg` name, and makes the name durable.

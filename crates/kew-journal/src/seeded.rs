@@ -41,6 +41,8 @@ pub enum Bug {
     SkipCheckpointSync,
     /// The older checkpoints go before the new one is there.
     UnlinkBeforeCheckpoint,
+    /// A group counts as durable before those in front of it do.
+    LandTooEarly,
     /// A segment is begun before everything in front of it is synced.
     BeginTooEarly,
     /// A segment is freed though no checkpoint covers it.
@@ -81,11 +83,16 @@ pub enum Bug {
 
 impl Bug {
     /// Those that show in the log's own worlds sooner than in those of a whole store.
-    pub const OF_THE_LOG: [Self; 4] =
-        [Self::RecycleTooEarly, Self::UnlinkBeforeCheckpoint, Self::FreeUncovered, Self::BeginTooEarly];
+    pub const OF_THE_LOG: [Self; 5] = [
+        Self::RecycleTooEarly,
+        Self::UnlinkBeforeCheckpoint,
+        Self::FreeUncovered,
+        Self::BeginTooEarly,
+        Self::LandTooEarly,
+    ];
 
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::SkipSync,
         Self::SyncOneLate,
         Self::SwallowWriteError,
@@ -103,6 +110,7 @@ impl Bug {
         Self::TrustCheckpoint,
         Self::SkipCheckpointSync,
         Self::UnlinkBeforeCheckpoint,
+        Self::LandTooEarly,
         Self::BeginTooEarly,
         Self::FreeUncovered,
         Self::FreeAlive,

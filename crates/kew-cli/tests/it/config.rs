@@ -80,7 +80,7 @@ fn a_bad_value_is_refused_with_its_origin() {
     let output = command(folder.path(), &["serve"]).env("KEW_THREADS", "65").output().unwrap();
     assert_eq!(
         complaint(&output),
-        "kew: threads (KEW_THREADS): must be a whole number from 1 to 64, not \"65\"\n"
+        "kew: threads (KEW_THREADS): must be a whole number from 0 to 64, not \"65\"\n"
     );
     let refused = complaint(&run(folder.path(), &["serve", "--listen", "localhost:7791"]));
     let expected = "must be an IP address and a port, for example 127.0.0.1:7790, not \"localhost:7791\"";

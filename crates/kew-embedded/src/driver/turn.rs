@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kew_journal::{Error, Flight, SegmentId};
 
-use super::Failed;
+use super::{Failed, cause_of};
 use crate::backup::SnapshotTaken;
 use crate::desk::{Leaving, Work};
 use crate::fetch::Part;
@@ -98,7 +98,7 @@ impl Turn {
     /// It does not come to its end.
     pub(super) fn fail(&mut self, error: &Error) -> Failed {
         let waiting = core::mem::take(&mut self.leaving).into_reply_tos();
-        Failed { cause: error.to_string(), waiting }
+        Failed { cause: cause_of(error), waiting }
     }
 
     fn carry_out(&mut self) {

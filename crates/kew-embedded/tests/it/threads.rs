@@ -12,8 +12,9 @@ use std::time::Duration;
 use kew_embedded::{Embedded, Options};
 use kew_journal::{Disk, Fault, OperationKind, SimDisk};
 use kew_model::{
-    AccountId, AckOutcome, Broker, Clock, ConsumerKind, ContentType, Error, Milliseconds, NewConsumer,
-    NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Settlement, Timestamp, Wake,
+    AccountId, AckOutcome, Answer, Broker, Clock, ConsumerKind, ContentType, Error, Milliseconds,
+    NewConsumer, NewQueue, Place, Pull, PullSettings, PushBatch, Pushed, QueueSettings, Settlement,
+    Timestamp, Wake,
 };
 use kew_testkit::{FixedChance, ManualClock, wait};
 
@@ -142,57 +143,57 @@ fn what_is_decided_and_waits_for_a_slow_sync_still_takes_room() {
     assert_eq!(wait(store.backlog(place)).unwrap().count, (100 - refused) as u64);
 }
 
+/// Two pushes of which one is synced while what came before it is held up at the gate. What is held up may also be a mark of
+/// the log's end; then both wait for that.
+fn two_under_way<'a>(store: &'a Embedded, place: Place, gate: &Gate) -> [Answer<'a, Pushed>; 2] {
+    let before = gate.passed();
+    gate.close_to_one();
+    let mut pushes = [store.push(place, one_message()), store.push(place, one_message())];
+    for push in &mut pushes {
+        assert!(push.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        gate.is_met();
+    }
+    gate.is_passed(before);
+    pushes
+}
+
 #[test]
 fn what_is_synced_before_what_came_first_is_answered_after_it() {
-    // Given a push whose sync does not come to its end
+    // Given a sync that does not come to its end, and another that came later and does
     let (disk, gate) = GatedDisk::new(SimDisk::new(8), "log/");
     let store = open_with(Arc::new(disk), Options { segment_bytes: 1 << 20, ..Options::default() });
     let place = a_queue(&store);
-    let mut context = Context::from_waker(Waker::noop());
-    gate.close_to_one();
-    let mut first = store.push(place, one_message());
-    assert!(first.as_mut().poll(&mut context).is_pending());
-    gate.is_met();
+    let mut pushes = two_under_way(&store, place, &gate);
 
-    // When another one comes, and is synced
-    let before = gate.passed();
-    let mut second = store.push(place, one_message());
-    assert!(second.as_mut().poll(&mut context).is_pending());
-    gate.is_passed(before);
-
-    // Then it is answered after the first
+    // Then nobody is answered before the first
     for _ in 0..1_000 {
         thread::yield_now();
-        assert!(second.as_mut().poll(&mut context).is_pending(), "the first is not safe");
+        for push in &mut pushes {
+            let polled = push.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "what came first is not safe");
+        }
     }
     gate.open();
-    assert_eq!(wait(first).unwrap().backlog.count, 1);
-    assert_eq!(wait(second).unwrap().backlog.count, 2);
+    let counts = pushes.map(|push| wait(push).unwrap().backlog.count);
+    assert_eq!(counts, [1, 2]);
 }
 
 #[test]
 fn a_failed_sync_fails_what_was_synced_beside_it() {
-    // Given two pushes on their way to the disk, of which the second is synced
+    // Given two pushes on their way to the disk, of which one is synced
     let disk = SimDisk::new(9);
     let (gated, gate) = GatedDisk::new(disk.clone(), "log/");
     let store = open_with(Arc::new(gated), Options { segment_bytes: 1 << 20, ..Options::default() });
     let place = a_queue(&store);
-    let mut context = Context::from_waker(Waker::noop());
-    gate.close_to_one();
-    let mut first = store.push(place, one_message());
-    assert!(first.as_mut().poll(&mut context).is_pending());
-    gate.is_met();
-    let before = gate.passed();
-    let mut second = store.push(place, one_message());
-    assert!(second.as_mut().poll(&mut context).is_pending());
-    gate.is_passed(before);
+    let pushes = two_under_way(&store, place, &gate);
 
-    // When a sync fails
-    disk.fail(OperationKind::Sync, disk.calls(OperationKind::Sync) + 1, Fault::Error(ErrorKind::Other));
+    // When those fail that are still to come
+    let done = disk.calls(OperationKind::Sync);
+    (1..=8).for_each(|nth| disk.fail(OperationKind::Sync, done + nth, Fault::Error(ErrorKind::Other)));
     gate.open();
 
     // Then nobody is told that theirs is safe
-    for push in [first, second] {
+    for push in pushes {
         assert!(matches!(wait(push), Err(Error::OutcomeUnknown { .. })));
     }
 }

@@ -11,7 +11,7 @@ use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::frame::{FrameBuffer, Header, Kind, Previous, Seed};
 use crate::journal::Tail;
-use crate::pool::{publish, write_all};
+use crate::pool::{open_for_writing, publish, write_all};
 use crate::position::{Lsn, Position, SegmentId};
 use crate::segment::{BLOCK_BYTES, Segment, SegmentHeader, temporary_name};
 use crate::shared::{Shared, locked};
@@ -80,9 +80,12 @@ impl<'a> Copy<'a> {
         };
         let block = header.encode(&self.shared.store_id);
         let name = temporary_name(self.id);
+        let writing = open_for_writing(self.shared, &name)?;
         write_all(&*self.file, &name, &[IoSlice::new(&block)], 0)?;
         publish(self.shared, &*self.file, &name, self.id)?;
-        Ok(Segment::new(self.shared, header, Some(self.file), self.end_offset, self.end_offset))
+        let segment = Segment::new(self.shared, header, Some(self.file), self.end_offset, self.end_offset);
+        segment.keep_writing(writing);
+        Ok(segment)
     }
 
     fn push(&mut self, kind: Kind, lsn: Lsn, payload: &[u8]) -> Result<u32, Error> {

@@ -53,6 +53,29 @@ fn close(opened: Opened) {
 }
 
 #[test]
+fn the_logs_end_wants_a_mark_until_a_frame_calls_the_last_payload_durable() {
+    // Given a payload on its way to the disk
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    assert!(!opened.journal.wants_mark());
+    staged(&mut opened, b"one");
+    let group = opened.journal.take_group();
+    let mut flight = opened.committer.begin(group).unwrap();
+
+    // When a mark is asked for before it has landed, then that changes nothing
+    opened.journal.note_commits();
+    opened.journal.mark().unwrap();
+    assert!(opened.journal.wants_mark());
+
+    // When it has landed, and a mark is made, then none is wanted any more
+    flight.run().unwrap();
+    drop(flight.land().unwrap());
+    opened.journal.note_commits();
+    assert!(opened.journal.wants_mark());
+    opened.journal.mark().unwrap();
+    assert!(!opened.journal.wants_mark());
+}
+
+#[test]
 fn payloads_come_back_in_order_on_a_real_disk() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(RealDisk::new(folder.path().join("store")));

@@ -340,7 +340,12 @@ impl World {
         let mut second = parts.committer.begin(second)?;
         let waits = second.waits();
         if !waits {
+            let before = parts.journal.durable_lsn();
             second.run()?;
+            parts.journal.note_commits();
+            if parts.journal.durable_lsn() > before {
+                return violation("a group counts as durable before the one in front of it".to_owned());
+            }
         }
         first.run()?;
         self.land(first)?;
