@@ -11,7 +11,7 @@ use clap::Args;
 use kew_model::{QueueId, QueueName};
 use kew_wire::queues::QueueView;
 
-use crate::client::Client;
+use crate::client::{Client, if_forbidden};
 use crate::target::Target;
 
 /// A queue as it is given on the command line.
@@ -54,9 +54,19 @@ impl AccountTarget {
 }
 
 impl AccountClient {
+    /// A client for this account.
+    pub(crate) fn new(client: Client, account: String) -> Self {
+        Self { client, account }
+    }
+
     /// The path of all queues.
     pub(crate) fn queues_path(&self) -> String {
         format!("/client/v4/accounts/{}/queues", self.account)
+    }
+
+    /// The path of the account's tokens.
+    pub(crate) fn tokens_path(&self) -> String {
+        format!("/kew/v1/accounts/{}/tokens", self.account)
     }
 
     /// The path of a queue below Kew's own calls.
@@ -84,11 +94,13 @@ impl AccountClient {
             QueueReference::Id(id) => self.client.get(&format!("{}/{id}", self.queues_path())),
             QueueReference::Name(name) => {
                 let path = format!("{}?name={name}", self.queues_path());
-                let found: Vec<QueueView> = self.client.get(&path).with_context(|| {
+                let remedy = || {
                     format!(
                         "cannot look for the queue {name}: give its id, or a token with the scope read, too"
                     )
-                })?;
+                };
+                let found: Vec<QueueView> =
+                    self.client.get(&path).map_err(|error| if_forbidden(error, remedy))?;
                 found.into_iter().next().with_context(|| {
                     format!("there is no queue {name}; kew queues list shows those there are")
                 })

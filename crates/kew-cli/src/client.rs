@@ -3,6 +3,7 @@
 //! A refusal becomes one line with the server's own words and code; where this program has a command that helps, the line
 //! says which.
 
+use core::fmt;
 use core::time::Duration;
 use std::io::ErrorKind;
 
@@ -48,6 +49,23 @@ struct Envelope<T> {
 struct Refusal {
     code: u32,
     message: String,
+}
+
+/// A refusal because the credential does not reach so far, with its text.
+#[derive(Debug)]
+pub(crate) struct Forbidden(String);
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Forbidden {}
+
+/// Says what else would do, if it was the credential that did not reach so far.
+pub(crate) fn if_forbidden(error: anyhow::Error, remedy: impl FnOnce() -> String) -> anyhow::Error {
+    if error.is::<Forbidden>() { error.context(remedy()) } else { error }
 }
 
 impl Client {
@@ -163,7 +181,8 @@ impl Client {
         if let Some(account) = named_account(given) {
             return Ok(account);
         }
-        let accounts = self.accounts().context("cannot look for the account, which --account would name")?;
+        let remedy = || "cannot look for the account, which --account would name".to_owned();
+        let accounts = self.accounts().map_err(|error| if_forbidden(error, remedy))?;
         match <[AccountView; 1]>::try_from(accounts) {
             Ok([only]) => Ok(only.id),
             Err(accounts) if accounts.is_empty() => {
@@ -246,8 +265,9 @@ impl Client {
                         self.token_origin
                     )
                 }
-                Some(refusal) => {
-                    bail!("{} [code: {}]{}", refusal.message, refusal.code, advice(refusal.code))
+                Some(Refusal { code, message }) => {
+                    let text = format!("{message} [code: {code}]{}", advice(*code));
+                    return Err(if status.as_u16() == 403 { Forbidden(text).into() } else { anyhow!(text) });
                 }
                 None => bail!("the server refused with {status} and no reason"),
             }
@@ -277,10 +297,12 @@ fn advice(code: u32) -> &'static str {
     }
 }
 
-/// What to do about a certificate that is not trusted.
+/// What to do about a server that is not spoken to as it speaks.
 fn advice_on(reason: &str) -> &'static str {
     let says = |what| reason.contains(what);
-    if says("UnknownIssuer") || says("BadSignature") {
+    if says("InvalidContentType") {
+        "; the server speaks plain HTTP: name it with http://"
+    } else if says("UnknownIssuer") || says("BadSignature") {
         "; if it is a certificate of your own, give it with --ca-file"
     } else if says("CaUsedAsEndEntity") {
         "; the server's certificate is one of an authority: make it with basicConstraints=CA:FALSE"

@@ -4,11 +4,13 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use kew_model::Limits;
 use kew_wire::consumers::{ConsumerSettingsView, ConsumerView};
 use kew_wire::queues::QueueView;
 use serde_json::{Map, Value, json};
 
 use crate::account_client::{AccountTarget, QueueReference};
+use crate::count::count_in;
 use crate::{duration, output};
 
 /// Manage the consumers of queues.
@@ -64,7 +66,7 @@ struct Update {
     /// Name of the queue for messages that failed all their attempts; made if it is not there.
     #[arg(long, value_name = "NAME")]
     dead_letter_queue: Option<String>,
-    /// Delete messages that failed all their attempts.
+    /// Have no dead-letter queue any more: messages that failed all their attempts are deleted.
     #[arg(long, conflicts_with = "dead_letter_queue")]
     no_dead_letter_queue: bool,
     #[command(flatten)]
@@ -83,23 +85,26 @@ struct Remove {
 #[derive(Debug, Args)]
 struct Settings {
     /// Messages of a pull that does not say, or of a Worker's batch, 1-100; at first 5 for pulls.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count_in(Limits::CONSUMER_BATCH))]
     batch_size: Option<u64>,
     /// How often a message is tried again after its first attempt, 0-100; at first 3.
-    #[arg(long, alias = "message-retries", value_name = "COUNT")]
+    #[arg(long, alias = "message-retries", value_name = "COUNT", allow_negative_numbers = true,
+        value_parser = count_in(Limits::RETRIES))]
     max_retries: Option<u64>,
     /// How long a message waits that is given back, 0s-24h; at first 0s.
-    #[arg(long = "retry-delay", alias = "retry-delay-secs", value_name = "TIME", value_parser = duration::seconds)]
+    #[arg(long = "retry-delay", alias = "retry-delay-secs", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::seconds_in(Limits::DELAY_SECONDS))]
     retry_delay_seconds: Option<u64>,
     /// How long a lease lasts when the pull does not say, 0s-12h; at first 30s.
     #[arg(long = "visibility-timeout", alias = "visibility-timeout-secs", value_name = "TIME",
-        value_parser = duration::milliseconds)]
+        allow_hyphen_values = true, value_parser = duration::milliseconds_in(Limits::VISIBILITY_TIMEOUT_MS))]
     visibility_timeout_ms: Option<u64>,
     /// How many batches a Worker may have at a time, 1-250.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count_in(Limits::WORKER_CONCURRENCY))]
     max_concurrency: Option<u64>,
     /// How long a Worker's batch may wait to fill, 0s-60s.
-    #[arg(long = "batch-timeout", value_name = "TIME", value_parser = duration::milliseconds)]
+    #[arg(long = "batch-timeout", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::milliseconds_in(Limits::WORKER_WAIT_MS))]
     max_wait_ms: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use clap::Args;
+use kew_model::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::leases::{Leases, tell_warnings};
@@ -18,7 +19,8 @@ pub(crate) struct Extend {
     #[command(flatten)]
     leases: Leases,
     /// How long they last from now on, 0s-12h, for example 10m; else as the queue's consumer says.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration::milliseconds)]
+    #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::milliseconds_in(Limits::VISIBILITY_TIMEOUT_MS))]
     visibility_timeout_ms: Option<u64>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Leases {
     /// Queue's name or id.
     queue: QueueReference,
     /// Lease ids; without any, standard input has one a line, or lines of kew pull.
-    #[arg(value_name = "LEASE_ID")]
+    #[arg(value_name = "LEASE_ID", value_parser = lease_id)]
     ids: Vec<String>,
     #[command(flatten)]
     account: AccountTarget,
@@ -106,6 +106,14 @@ fn read_leases(mut send: impl FnMut(Vec<String>) -> anyhow::Result<()>) -> anyho
             return Ok(());
         }
     }
+}
+
+/// Reads a lease id: any word, which the server judges.
+fn lease_id(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a lease id must not be empty; perhaps the pull gave no message".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The lease of a line; none of an empty one.

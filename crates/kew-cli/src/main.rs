@@ -18,6 +18,7 @@ mod completions;
 mod config;
 mod connection;
 mod consumers;
+mod count;
 mod dev;
 mod duration;
 mod extend;
@@ -55,9 +56,13 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// What stands below the list of commands.
+const AFTER_HELP: &str = "Start with: kew dev --queue jobs\n\n\
+    Exit status: 0 when it is done, 1 when it could not be, 2 when the command line is refused";
+
 /// A durable message queue that speaks the Cloudflare Queues API.
 #[derive(Debug, Parser)]
-#[command(name = "kew", version, after_help = "Start with: kew dev --queue jobs")]
+#[command(name = "kew", version, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

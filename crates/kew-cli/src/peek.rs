@@ -1,9 +1,11 @@
 //! `kew peek`: messages as they lie in the queue. Nothing is leased, and no attempt is counted.
 
 use clap::Args;
+use kew_model::Limits;
 use serde::Serialize;
 
 use crate::account_client::{AccountTarget, QueueReference};
+use crate::count::count_in;
 use crate::message::Messages;
 use crate::output;
 
@@ -16,10 +18,14 @@ pub(crate) struct Peek {
     /// Queue's name or id.
     queue: QueueReference,
     /// The most messages, 1-100; else the batch size of the queue's consumer.
-    #[arg(long, short = 'n', value_name = "COUNT")]
+    #[arg(long, short = 'n', value_name = "COUNT", allow_negative_numbers = true,
+        value_parser = count_in(Limits::PULL_BATCH))]
     count: Option<u64>,
     #[command(flatten)]
     account: AccountTarget,
+    /// Print JSON, which it does without this, too.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Serialize)]

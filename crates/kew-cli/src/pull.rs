@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use kew_model::Limits;
 use serde::Serialize;
 
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
+use crate::count::count_in;
 use crate::message::Messages;
 use crate::{duration, output, settle};
 
@@ -26,22 +28,28 @@ pub(crate) struct Pull {
     /// Queue's name or id.
     queue: QueueReference,
     /// The most messages, 1-100; else the batch size of the queue's consumer.
-    #[arg(long, short = 'n', value_name = "COUNT")]
+    #[arg(long, short = 'n', value_name = "COUNT", allow_negative_numbers = true,
+        value_parser = count_in(Limits::PULL_BATCH))]
     count: Option<u64>,
     /// How long the leases last, 0s-12h; else as the queue's consumer says.
-    #[arg(long = "visibility-timeout", value_name = "TIME", value_parser = duration::milliseconds)]
+    #[arg(long = "visibility-timeout", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::milliseconds_in(Limits::VISIBILITY_TIMEOUT_MS))]
     visibility_timeout_ms: Option<u64>,
     /// How long to wait for messages when there are none, 0s-60s.
-    #[arg(long = "wait", value_name = "TIME", value_parser = duration::milliseconds)]
+    #[arg(long = "wait", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::milliseconds_in(Limits::PULL_WAIT_MS))]
     wait_ms: Option<u64>,
     /// Acknowledge the messages once they are printed.
     #[arg(long)]
     ack: bool,
-    /// Go on until Ctrl-C.
+    /// Go on until Ctrl-C. The exit status is then 130, as of anything that Ctrl-C ends.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
     account: AccountTarget,
+    /// Print JSON, which it does without this, too.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use kew_model::Limits;
+use kew_wire::messages::{Pushing, idempotency};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
@@ -40,11 +41,12 @@ pub(crate) struct Push {
     #[arg(long, value_name = "TYPE", default_value = "text")]
     content_type: ContentType,
     /// How long the messages are held back, 0s-24h; else as the queue says.
-    #[arg(long = "delay", value_name = "TIME", value_parser = duration::seconds)]
+    #[arg(long = "delay", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::seconds_in(Limits::DELAY_SECONDS))]
     delay_seconds: Option<u64>,
     /// Push once, however often this is repeated within 15 minutes: 1 to 255 visible characters. Not for lines of standard
     /// input, of which nobody knows beforehand how many requests they become.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     #[command(flatten)]
     account: AccountTarget,
@@ -164,6 +166,12 @@ impl Push {
         pushed.replayed = is_replayed;
         Ok(())
     }
+}
+
+/// Reads a key as the server takes it.
+fn idempotency_key(text: &str) -> Result<String, String> {
+    let read = idempotency(text.as_bytes(), Pushing::Batch, b"");
+    read.map(|_| text.to_owned()).map_err(|_| "must be 1 to 255 visible ASCII characters".to_owned())
 }
 
 impl ContentType {

@@ -1,11 +1,12 @@
 //! `kew queues`: the queues of a running server. Flags bear the names of wrangler's, which are taken as well.
 //!
-//! What destroys messages asks for `--force`, and says first what it would destroy.
+//! What destroys messages asks for `--force`, and says first what it would destroy; an empty queue has nothing to lose.
 
 mod info;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use kew_model::Limits;
 use kew_wire::queues::{MetricsView, PurgedView, QueueView};
 use serde::Serialize;
 
@@ -62,7 +63,7 @@ struct One {
 struct Destroy {
     /// Queue's name or id.
     queue: QueueReference,
-    /// Do it: the messages cannot be brought back.
+    /// Do it although there are messages, which cannot be brought back.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -97,11 +98,12 @@ struct Update {
 #[derive(Debug, Args)]
 struct Settings {
     /// How long new messages are held back, 0s-24h, for example 30s; at first 0s.
-    #[arg(long = "delivery-delay", alias = "delivery-delay-secs", value_name = "TIME", value_parser = duration::seconds)]
+    #[arg(long = "delivery-delay", alias = "delivery-delay-secs", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::seconds_in(Limits::DELAY_SECONDS))]
     delivery_delay_seconds: Option<u64>,
     /// How long a message may stay, 60s-14d; at first 4d.
     #[arg(long = "retention", alias = "message-retention-period-secs", value_name = "TIME",
-        value_parser = duration::seconds)]
+        allow_hyphen_values = true, value_parser = duration::seconds_in(Limits::RETENTION_SECONDS))]
     retention_seconds: Option<u64>,
 }
 
@@ -208,6 +210,9 @@ impl Destroy {
         }
         let metrics: MetricsView =
             account.client.get(&format!("{}/{}/metrics", account.queues_path(), queue.queue_id))?;
+        if metrics.backlog_count == 0 {
+            return Ok(());
+        }
         let messages = output::count(metrics.backlog_count, "message");
         bail!(
             "{} holds {messages}, and {deed} all it holds for good; give --force to do so",

@@ -11,6 +11,7 @@ use kew_wire::queues::MetricsView;
 use serde::{Deserialize, Serialize};
 
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
+use crate::count::count_in;
 use crate::interrupt::Interrupt;
 use crate::{output, progress};
 
@@ -27,7 +28,7 @@ pub(crate) struct Redrive {
     #[arg(long, value_name = "QUEUE")]
     to: Option<QueueReference>,
     /// The most messages to move, 1 or more; else all that there are.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count_in(1..=u64::MAX))]
     limit: Option<u64>,
     /// Move nothing; show how many messages there are.
     #[arg(long)]

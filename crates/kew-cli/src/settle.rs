@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use clap::Args;
+use kew_model::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::account_client::AccountClient;
@@ -30,7 +31,8 @@ pub(crate) struct Retry {
     #[command(flatten)]
     leases: Leases,
     /// How long they wait first, 0s-24h; else as the queue's consumer says.
-    #[arg(long = "delay", value_name = "TIME", value_parser = duration::seconds)]
+    #[arg(long = "delay", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration::seconds_in(Limits::DELAY_SECONDS))]
     delay_seconds: Option<u64>,
 }
 

@@ -3,12 +3,11 @@
 //! The environment's names are Kew's own and those of Cloudflare's clients, so that `source .kew/dev.env` is enough
 //! for all of them (clients-and-workers §1.1, §2); the ones that begin with `CF_` are wrangler's older names.
 
-use core::convert::Infallible;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use kew_wire::access::Secret;
 use ureq::tls::{self, PemItem, RootCerts, TlsConfig};
@@ -56,6 +55,9 @@ impl Target {
         let origin = origin.strip_suffix(API_PREFIX).unwrap_or(origin);
         let authority =
             origin.strip_prefix("http://").or(origin.strip_prefix("https://")).unwrap_or_default();
+        if let Some((_, path)) = authority.split_once('/').filter(|(host, _)| !host.is_empty()) {
+            bail!("{url}: leave the path /{path} away; only {API_PREFIX} may stand behind http://HOST:PORT");
+        }
         ensure!(
             !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']),
             "{url}: the server is named as http://HOST:PORT or https://HOST:PORT"
@@ -113,7 +115,8 @@ impl Target {
         if let Some(path) = &self.token_file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read the token file {}", path.display()))?;
-            return Ok(Secret::new(text.trim()));
+            return secret(text.trim())
+                .map_err(|problem| anyhow!("--token-file {}: {problem}", path.display()));
         }
         let token = first_set(&TOKEN_VARIABLES).map(|(_, token)| Secret::new(token));
         token.context(
@@ -137,7 +140,10 @@ pub(crate) fn account() -> Option<String> {
     first_set(&ACCOUNT_VARIABLES).map(|(_, account)| account)
 }
 
-fn secret(text: &str) -> Result<Secret, Infallible> {
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.trim().is_empty() {
+        return Err("a token must not be empty".to_owned());
+    }
     Ok(Secret::new(text))
 }
 

@@ -45,9 +45,10 @@ impl TlsFiles {
     }
 
     fn read(&self) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-        let read =
-            |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        Ok((read(&self.certificate)?, read(&self.key)?))
+        let read = |setting: &str, path: &PathBuf| {
+            std::fs::read(path).with_context(|| format!("{setting}: cannot read {}", path.display()))
+        };
+        Ok((read("tls_certificate", &self.certificate)?, read("tls_key", &self.key)?))
     }
 
     /// A connection to this process's own server. It trusts the one certificate of the file and looks at no name in it: the

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use kew_model::{Clock, Milliseconds, Scope};
 use kew_wire::access::{NewTokenRequest, TokenView};
 
+use crate::account_client::{AccountClient, QueueReference};
 use crate::client::Client;
 use crate::clock::SystemClock;
 use crate::output;
@@ -36,9 +37,9 @@ struct Create {
     /// Name for people, at most 255 bytes.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// Open only this queue, whatever its name.
-    #[arg(long = "queue", value_name = "ID", conflicts_with = "queue_prefix")]
-    queue_id: Option<String>,
+    /// Open only this queue, by its name or id; a later change of its name changes nothing.
+    #[arg(long, value_name = "QUEUE", conflicts_with = "queue_prefix")]
+    queue: Option<QueueReference>,
     /// Open only queues whose current name starts with this.
     #[arg(long, value_name = "TEXT")]
     queue_prefix: Option<String>,
@@ -81,12 +82,12 @@ impl Token {
         match self.action {
             Action::Create(create) => create.run(),
             Action::List(common) => {
-                let (client, path) = common.open()?;
-                show(&client.get::<Vec<TokenView>>(&path)?, common.json)
+                let account = common.open()?;
+                show(&account.client.get::<Vec<TokenView>>(&account.tokens_path())?, common.json)
             }
             Action::Revoke(Revoke { id, common }) => {
-                let (client, path) = common.open()?;
-                client.delete(&format!("{path}/{id}"))?;
+                let account = common.open()?;
+                account.client.delete(&format!("{}/{id}", account.tokens_path()))?;
                 if common.json {
                     return output::print(&output::json(&serde_json::json!({ "revoked": id })));
                 }
@@ -99,17 +100,24 @@ impl Token {
 impl Create {
     fn run(self) -> anyhow::Result<()> {
         let expires_on = self.expires_on.as_deref().map(|when| moment(when, &SystemClock::start()));
+        let expires_on = expires_on.transpose()?;
+        ensure!(
+            !self.scopes.contains(&Scope::Admin) || (self.queue.is_none() && self.queue_prefix.is_none()),
+            "--scope admin: opens the accounts and tokens, which belong to no queue; leave --queue and --queue-prefix away, \
+             or give push,consume,read,write"
+        );
+        let account = self.common.open()?;
+        let queue_id = self.queue.map(|queue| account.queue_id(&queue)).transpose()?;
         let request = NewTokenRequest {
             name: self.name,
             scopes: self.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
-            queue_id: self.queue_id,
+            queue_id,
             queue_prefix: self.queue_prefix,
-            expires_on: expires_on.transpose()?,
+            expires_on,
             email: self.email,
         };
-        let (client, path) = self.common.open()?;
-        let token: TokenView = client.post(&path, &request)?;
-        if client.is_of_development() {
+        let token: TokenView = account.client.post(&account.tokens_path(), &request)?;
+        if account.client.is_of_development() {
             output::tell(
                 "kew: this server is kew dev, which takes its fixed token only: the new one opens nothing",
             );
@@ -128,10 +136,10 @@ impl Create {
 }
 
 impl Common {
-    fn open(&self) -> anyhow::Result<(Client, String)> {
+    fn open(&self) -> anyhow::Result<AccountClient> {
         let client = Client::new(&self.target)?;
         let account = client.account(self.account.as_deref())?;
-        Ok((client, format!("/kew/v1/accounts/{account}/tokens")))
+        Ok(AccountClient::new(client, account))
     }
 }
 
@@ -168,7 +176,7 @@ fn scope(text: &str) -> Result<Scope, String> {
 /// `clock`.
 fn moment(when: &str, clock: &dyn Clock) -> anyhow::Result<String> {
     if let Some(end) = kew_wire::timestamp_of(when) {
-        ensure!(end >= clock.now(), "--expires: {when} is past");
+        ensure!(end > clock.now(), "--expires: {when} is past");
         return Ok(when.to_owned());
     }
     let split = when.len().saturating_sub(1);
@@ -185,6 +193,7 @@ fn moment(when: &str, clock: &dyn Clock) -> anyhow::Result<String> {
         format!("--expires: must be a moment, for example 2027-01-31T00:00:00Z, or a time from now, for example 30d, 12h or \
              45m, not {when:?}")
     })?;
+    ensure!(length.0 > 0, "--expires: {when} is now: the token would open nothing");
     Ok(kew_wire::rfc3339(clock.now().after(length)))
 }
 
@@ -208,7 +217,7 @@ mod tests {
         assert_eq!(of("2d"), Some(Timestamp(1_700_172_800_000)));
         assert_eq!(of("45m"), Some(Timestamp(1_700_002_700_000)));
         assert_eq!(moment("2027-01-31T00:00:00Z", &Still).unwrap(), "2027-01-31T00:00:00Z");
-        for when in ["", "d", "-1d", "1w", "1.5h", "tomorrow", "ä"] {
+        for when in ["", "d", "-1d", "1w", "1.5h", "0d", "tomorrow", "ä"] {
             assert!(moment(when, &Still).is_err(), "{when}");
         }
         let past = moment("2020-01-01T00:00:00Z", &Still).unwrap_err();

@@ -51,7 +51,7 @@ impl Info {
         let consumer = queue.consumers.first();
         line("consumer", &consumer.map_or_else(|| "none".to_owned(), consumer_text));
         let dead_letters = consumer.map_or("", |consumer| consumer.dead_letter_queue.as_str());
-        line("dead-letter queue", if dead_letters.is_empty() { "none" } else { dead_letters });
+        line("dead-letter queue", if dead_letters.is_empty() { "-" } else { dead_letters });
         let messages = output::count(metrics.backlog_count, "message");
         line("backlog", &format!("{messages}, {}", output::count(metrics.backlog_bytes, "byte")));
         let oldest = metrics.oldest_message_timestamp_ms;

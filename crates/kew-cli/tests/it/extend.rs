@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::desk::{Desk, done};
-use crate::kew::complaint;
 
 #[test]
 fn leases_are_prolonged_by_id_or_by_line() {
@@ -43,7 +42,5 @@ fn a_lease_that_cannot_be_prolonged_is_a_failure() {
     assert!(told.contains("nonsense: the lease id was not issued by this server"), "{told}");
     assert!(told.contains(": the message is gone"), "{told}");
     assert!(told.ends_with("kew: 2 of 2 could not be prolonged\n"), "{told}");
-    let refused = complaint(&desk.piped(&["extend", "jobs", "--for", "13h"], &pulled));
-    assert!(refused.contains("visibility_timeout_ms"), "{refused}");
     desk.kew.stop();
 }

@@ -13,6 +13,7 @@ mod consumers;
 mod desk;
 mod dev;
 mod extend;
+mod flags;
 mod http;
 mod kew;
 mod messages;

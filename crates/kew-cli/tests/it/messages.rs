@@ -107,8 +107,6 @@ fn a_delay_holds_messages_back() {
     desk.prints(&["push", "jobs", "later", "--delay", "1h"]);
     assert_eq!(desk.prints(&["pull", "jobs"]), "");
     assert_eq!(desk.backlog("jobs"), 1);
-    let refused = desk.complaint(&["push", "jobs", "x", "--delay", "25h"]);
-    assert!(refused.contains("delay_seconds"), "{refused}");
     desk.kew.stop();
 }
 
@@ -171,7 +169,6 @@ fn peeking_takes_nothing() {
     let pulled = desk.lines(&["pull", "jobs"]);
     assert_eq!(pulled.iter().map(|message| &message["attempts"]).collect::<Vec<_>>(), [1, 1, 1]);
     assert_eq!(desk.prints(&["peek", "jobs"]), "");
-    assert!(desk.complaint(&["peek", "jobs", "-n", "101"]).contains("[code: 10026]"));
     assert!(desk.complaint(&["peek", "mail"]).starts_with("kew: there is no queue mail"));
     desk.kew.stop();
 }

@@ -63,6 +63,7 @@ fn info_tells_what_a_queue_holds_and_who_takes_it() {
     let empty = desk.prints(&["queues", "info", QUEUE]);
     assert_eq!((value(&empty, "name"), value(&empty, "queue id")), ("jobs", QUEUE));
     assert_eq!(value(&empty, "backlog"), "0 messages, 0 bytes");
+    assert_eq!(value(&empty, "dead-letter queue"), "-", "which is no name of a queue");
     assert!(!empty.contains("oldest message"), "{empty}");
 
     desk.prints(&["consumers", "update", "jobs", "--dead-letter-queue", "dead"]);
@@ -125,9 +126,10 @@ fn what_destroys_messages_asks_for_force() {
 
     assert_eq!(desk.prints(&["queues", "purge", "jobs", "--force"]), "purged jobs\n");
     assert_eq!(desk.backlog("jobs"), 0);
-    let purged = desk.json(&["queues", "purge", "jobs", "--force"]);
+    // An empty queue has nothing to lose.
+    let purged = desk.json(&["queues", "purge", "jobs"]);
     assert_eq!((&purged["queue_id"], &purged["complete"]), (&QUEUE.into(), &true.into()));
-    assert_eq!(desk.prints(&["queues", "delete", "jobs", "--force"]), "deleted jobs\n");
+    assert_eq!(desk.prints(&["queues", "delete", "jobs"]), "deleted jobs\n");
     assert_eq!(desk.json(&["queues", "list"]).as_array().unwrap().len(), 0);
     desk.kew.stop();
 }
@@ -139,7 +141,6 @@ fn wrong_names_and_settings_are_told() {
     assert_eq!(missing, "kew: there is no queue mail; kew queues list shows those there are\n");
     assert!(desk.complaint(&["queues", "create", "jobs"]).contains("[code: 11009]"));
     assert!(desk.complaint(&["queues", "create", "No_Name"]).contains("[code: 11003]"));
-    assert!(desk.complaint(&["queues", "create", "mail", "--retention", "59s"]).contains("[code: 100128]"));
     for arguments in [
         &["queues", "info", "Not/A/Name"][..],
         &["queues", "update", "jobs"],

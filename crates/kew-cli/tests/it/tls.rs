@@ -63,7 +63,10 @@ fn a_certificate_that_cannot_be_used_is_refused_before_the_store_is_made() {
     let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
     let refused =
         complaint(&run(folder.path(), &["serve", "--tls-certificate", "gone.pem", "--tls-key", key]));
-    assert!(refused.contains("cannot read gone.pem"), "{refused}");
+    assert!(refused.starts_with("kew: tls_certificate: cannot read gone.pem: "), "{refused}");
+    let refused =
+        complaint(&run(folder.path(), &["serve", "--tls-certificate", certificate, "--tls-key", "gone.key"]));
+    assert!(refused.starts_with("kew: tls_key: cannot read gone.key: "), "{refused}");
     let refused =
         complaint(&run(folder.path(), &["serve", "--tls-certificate", key, "--tls-key", certificate]));
     assert!(refused.contains("no certificate chain in PEM form"), "{refused}");

@@ -49,6 +49,26 @@ impl House {
         (made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
     }
 
+    /// Makes a token that no command makes; returns its secret.
+    fn made(&self, asked: &str) -> String {
+        let token = std::fs::read_to_string(self.kew.file("admin.token")).unwrap();
+        self.made_by(token.trim(), asked)
+    }
+
+    /// As [`House::made`], with another admin token.
+    fn made_by(&self, token: &str, asked: &str) -> String {
+        let url = format!("{}/kew/v1/accounts/{}/tokens", self.kew.url, self.account);
+        let made = ask(&url, &[("authorization", &format!("Bearer {token}"))], Some(asked));
+        made.result()["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// The complaint of `kew token create` with these flags.
+    fn refuses(&self, more: &[&str]) -> String {
+        let file = self.kew.file("admin.token");
+        let target = ["--url", &self.kew.url, "--token-file", file.to_str().unwrap()];
+        complaint(&run(self.path(), &[&["token", "create"], more, &target].concat()))
+    }
+
     /// Makes a queue with a pull consumer; returns its id.
     fn queue(&self, name: &str) -> String {
         let token = std::fs::read_to_string(self.kew.file("admin.token")).unwrap();
@@ -91,8 +111,9 @@ fn a_token_opens_only_the_queues_of_its_pattern() {
     let house = House::new();
     let (mine, other) = (house.queue("mail-in"), house.queue("jobs"));
     let (_, exact) = house.token(&["--scope", "push,consume", "--queue", &mine]);
+    let (_, named) = house.token(&["--scope", "push,consume", "--queue", "mail-in"]);
     let (_, prefix) = house.token(&["--scope", "push,consume", "--queue-prefix", "mail-"]);
-    for secret in [exact, prefix] {
+    for secret in [exact, named, prefix] {
         assert_eq!(house.statuses(&secret, &mine), [200, 200, 200]);
         assert_eq!(house.statuses(&secret, &other), [404, 404, 404], "as if it were not there");
     }
@@ -112,8 +133,26 @@ fn a_revoked_or_expired_token_opens_nothing() {
     house.admin(&["token", "revoke", &id]);
     assert_eq!(house.statuses(&secret, &queue), [401, 401, 401]);
 
-    let (_, expired) = house.token(&["--scope", "push", "--expires", "0m"]);
+    let expired = house.made(r#"{"scopes":["push"],"expires_on":"2020-01-01T00:00:00Z"}"#);
     assert_eq!(house.statuses(&expired, &queue), [401, 401, 401]);
+    house.kew.stop();
+}
+
+#[test]
+fn a_token_that_would_open_nothing_or_too_much_is_not_made() {
+    let house = House::new();
+    house.queue("jobs");
+    for when in ["0d", "0m"] {
+        let refused = house.refuses(&["--scope", "push", "--expires", when]);
+        assert_eq!(refused, format!("kew: --expires: {when} is now: the token would open nothing\n"));
+    }
+    for pattern in [["--queue", "jobs"], ["--queue-prefix", "mail-"]] {
+        let refused = house.refuses(&[&["--scope", "push,admin"][..], &pattern].concat());
+        assert!(refused.starts_with("kew: --scope admin: opens the accounts and tokens"), "{refused}");
+    }
+    let refused = house.refuses(&["--scope", "push", "--queue", "nobody"]);
+    assert!(refused.starts_with("kew: there is no queue nobody"), "{refused}");
+    assert_eq!(house.admin(&["token", "list"]).as_array().unwrap().len(), 1);
     house.kew.stop();
 }
 
@@ -137,8 +176,8 @@ fn a_start_that_finds_no_admin_token_writes_one() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     run_as_second(&["token", "create", "--scope", "push,consume,read,write"]);
-    run_as_second(&["token", "create", "--scope", "admin", "--queue-prefix", "mail-"]);
-    run_as_second(&["token", "create", "--scope", "admin", "--expires", "0m"]);
+    house.made_by(&second, r#"{"scopes":["admin"],"queue_prefix":"mail-"}"#);
+    house.made_by(&second, r#"{"scopes":["admin"],"expires_on":"2020-01-01T00:00:00Z"}"#);
     run_as_second(&["token", "revoke", &second_id]);
     let house = house.restarted();
     // Then the next start writes a new one, says so, and it administers.
