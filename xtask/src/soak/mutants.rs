@@ -60,7 +60,16 @@ pub(super) fn run(time: Duration) -> anyhow::Result<String> {
     let program = tools.join("bin").join("cargo-mutants").to_string_lossy().into_owned();
     let mut mutants =
         Program::new(&["timeout", "--signal=INT", "--kill-after=60", &seconds, &program, "mutants"]);
-    let fixed = ["--iterate", "--shuffle", "--jobs=1", "--timeout=300", "--colors=never", "--output"];
+    let fixed = [
+        "--package=kew-embedded",
+        "--package=kew-journal",
+        "--iterate",
+        "--shuffle",
+        "--jobs=1",
+        "--timeout=300",
+        "--colors=never",
+        "--output",
+    ];
     for word in fixed {
         mutants = mutants.argument(word);
     }
