@@ -8,6 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -81,7 +82,11 @@ fn fill(folder: &Path) {
     tell(&format!("{DELAYED} delayed, no two alike, pushed in {each_ns} ns each"));
     let started = Instant::now();
     store.keep_checkpoint();
-    tell(&format!("its checkpoint, kept after {:.1?}", started.elapsed()));
+    let elapsed = started.elapsed();
+    let kept =
+        fs::read_dir(folder.join("checkpoint")).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+    let kept_bytes = kept.max().expect("a checkpoint was kept");
+    tell(&format!("its checkpoint of {:.0} MiB, kept after {elapsed:.1?}", mebibytes(kept_bytes)));
 }
 
 fn restart(folder: &Path) {

@@ -16,9 +16,9 @@ use kew_testkit::{ManualClock, wait};
 
 use crate::workload::open;
 
-const ACCOUNT: AccountId = AccountId([7; 16]);
+pub(crate) const ACCOUNT: AccountId = AccountId([7; 16]);
 
-fn store(options: Options) -> (Embedded, Arc<ManualClock>) {
+pub(crate) fn store(options: Options) -> (Embedded, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::default());
     let options = Options { reserve_bytes: Some(0), ..options };
     let store = open(&SimDisk::new(1), &options, &clock, 3).unwrap();
@@ -26,7 +26,7 @@ fn store(options: Options) -> (Embedded, Arc<ManualClock>) {
     (store, clock)
 }
 
-fn queue(store: &Embedded, name: &str) -> Place {
+pub(crate) fn queue(store: &Embedded, name: &str) -> Place {
     let (name, settings) = (name.parse().unwrap(), QueueSettings::default());
     let new = NewQueue { name, id: None, jurisdiction: None, settings };
     Place { account: ACCOUNT, queue: wait(store.create_queue(ACCOUNT, new)).unwrap().id }
@@ -38,7 +38,7 @@ fn one(delay: u32) -> PushBatch {
     batch
 }
 
-fn push(store: &Embedded, place: Place, batch: PushBatch) {
+pub(crate) fn push(store: &Embedded, place: Place, batch: PushBatch) {
     wait(store.push(place, batch)).unwrap();
 }
 
@@ -97,80 +97,6 @@ fn frames_that_lie_far_apart_are_not_all_read_at_once() {
     let pull = Pull { batch_size: Some(100), visibility_timeout: None };
     let pulled: usize = (0..4).map(|_| wait(store.pull(small, pull)).unwrap().messages.len()).sum();
     assert_eq!(pulled, 300);
-}
-
-#[test]
-fn ready_messages_cost_no_memory_and_others_little() {
-    // Given a tenth of what the design names: ready messages, leases of a hundred, delays of a hundred alike
-    let (store, _) = store(Options { window_bytes: 1 << 20, ..Options::default() });
-    let [ready, leased, delayed] = ["ready", "leased", "delayed"].map(|name| queue(&store, name));
-    let hundreds = |place: Place, hundreds: u32, delayed: bool| {
-        for hundred in 0..hundreds {
-            let delay = delayed.then_some(Seconds(1 + hundred % 86_400));
-            let mut batch = PushBatch::new();
-            (0..100).for_each(|_| batch.add(b"hello", ContentType::Text, delay).unwrap());
-            push(&store, place, batch);
-        }
-    };
-    let empty = store.inspect().state_bytes();
-    hundreds(ready, 30_000, false);
-    let with_ready = store.inspect().state_bytes();
-    hundreds(leased, 1_000, false);
-    let consumer =
-        NewConsumer { kind: ConsumerKind::HttpPull(PullSettings::default()), dead_letter_queue: None };
-    wait(store.create_consumer(leased, consumer)).unwrap();
-    let pull = Pull { batch_size: Some(100), visibility_timeout: Some(Milliseconds(43_200_000)) };
-    for _ in 0..1_000 {
-        assert_eq!(wait(store.pull(leased, pull)).unwrap().messages.len(), 100);
-    }
-    let with_leased = store.inspect().state_bytes();
-    hundreds(delayed, 10_000, true);
-    let with_delayed = store.inspect().state_bytes();
-
-    // Then 3,000,000 ready ones cost where their frames begin in the segment that is written, 100,000 leased and
-    // 1,000,000 delayed ones some bytes for each hundred, and all of it a tenth of 24 MiB
-    println!("{empty}, {with_ready}, {with_leased}, {with_delayed} bytes of state");
-    assert!(with_ready - empty <= 30_000 * 32, "{} bytes for the ready", with_ready - empty);
-    assert!(with_leased - with_ready <= 1_000 * 320, "{} bytes for the leased", with_leased - with_ready);
-    assert!(with_delayed - with_leased <= 10_000 * 320, "{} for the delayed", with_delayed - with_leased);
-    assert!(with_delayed <= (24 << 20) / 10 + (1 << 20), "{with_delayed} bytes");
-    assert!(store.inspect().window_bytes() <= 2 << 20);
-}
-
-/// A delay of up to a day and a length of up to 127 bytes, as good as drawn.
-fn unlike(number: u64) -> (u32, usize) {
-    let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 16;
-    (u32::try_from(3_600 + mixed % 82_800).unwrap(), usize::try_from(mixed >> 32 & 127).unwrap())
-}
-
-/// Pushes hundreds of messages of which no two are alike, and says what the state takes more for each, in bytes.
-fn bytes_of_unlike(store: &Embedded, clock: &ManualClock, places: &[Place], hundreds: u64) -> u64 {
-    let before = store.inspect().state_bytes();
-    for hundred in 0..hundreds {
-        let mut batch = PushBatch::new();
-        for at in 0..100 {
-            let (delay, length) = unlike(hundred * 100 + at);
-            batch.add(&[b'x'; 128][..length], ContentType::Text, Some(Seconds(delay))).unwrap();
-        }
-        push(store, places[usize::try_from(hundred).unwrap() % places.len()], batch);
-        clock.advance(Milliseconds(hundred % 2));
-    }
-    (store.inspect().state_bytes() - before) as u64 / (hundreds * 100)
-}
-
-#[test]
-fn delayed_messages_of_which_no_two_are_alike_take_some_bytes_each() {
-    // Given a tenth of what the design names, in one queue, or as many as it names in each of its 10,000 queues
-    let (store, clock) = store(Options { window_bytes: 1 << 20, ..Options::default() });
-    let one = bytes_of_unlike(&store, &clock, &[queue(&store, "one")], 10_000);
-    let many: Vec<_> = (0..100).map(|number| queue(&store, &format!("queue-{number}"))).collect();
-    let many = bytes_of_unlike(&store, &clock, &many, 1_000);
-
-    // Then ten million of them fit in 150 MiB, beside what others take
-    println!("{one} bytes for each of a million in one queue, {many} for each of a thousand in a queue");
-    assert!(one <= 13, "{one} bytes each in one queue");
-    assert!(many <= 15, "{many} bytes each in many queues");
 }
 
 #[test]

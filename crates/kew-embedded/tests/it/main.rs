@@ -15,6 +15,7 @@ mod figures;
 mod fixture;
 mod gated;
 mod groups;
+mod large_state;
 mod looks;
 mod partly_moved;
 mod redrive;
