@@ -6,6 +6,7 @@
 
 mod account;
 mod account_client;
+mod admin_token;
 mod audit;
 mod backup;
 mod backup_folder;

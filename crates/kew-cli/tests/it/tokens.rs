@@ -1,5 +1,6 @@
 //! Accounts and tokens, from the command line to what they open.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -25,9 +26,14 @@ impl House {
 
     /// Stops the server and starts it again.
     fn restarted(self) -> Self {
+        self.restarted_with(&[])
+    }
+
+    /// As [`House::restarted`], with flags.
+    fn restarted_with(self, more: &[&str]) -> Self {
         let Self { folder, kew, account } = self;
         kew.stop();
-        let kew = Kew::serve(folder.path(), &[]);
+        let kew = Kew::serve(folder.path(), more);
         Self { folder, kew, account }
     }
 
@@ -184,6 +190,38 @@ fn a_start_that_finds_no_admin_token_writes_one() {
     assert_ne!(std::fs::read_to_string(house.kew.file("admin.token")).unwrap(), first);
     assert!(house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
     assert_eq!(house.admin(&["token", "list"]).as_array().unwrap().len(), 4);
+    house.kew.stop();
+}
+
+#[test]
+fn an_admin_token_that_nobody_has_any_more_is_replaced_when_asked_for() {
+    let house = House::new();
+    let queue = house.queue("jobs");
+    let (file, audit) = (house.kew.file("admin.token"), house.kew.file("audit.log"));
+    let lost = std::fs::read_to_string(&file).unwrap();
+    // Given a store whose admin token is in no file, as a restored one: a start says so, and how to get one.
+    std::fs::remove_file(&file).unwrap();
+    let house = house.restarted();
+    let line =
+        "admin token  not in that folder; if nobody has one any more, start once with --new-admin-token\n";
+    assert!(house.kew.notice.contains(line) && !file.exists(), "{}", house.kew.notice);
+    // When it is asked for one
+    let house = house.restarted_with(&["--new-admin-token"]);
+    // Then there is one, its owner's alone, which administers; the audit log says so, and the messages are where they were.
+    assert!(house.kew.notice.contains("admin.token"), "{}", house.kew.notice);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let found = std::fs::read_to_string(&file).unwrap();
+    assert_ne!(found, lost);
+    let listed = house.admin(&["token", "list"]);
+    let made = listed.as_array().unwrap().last().unwrap()["id"].clone();
+    let last: Value =
+        serde_json::from_str(std::fs::read_to_string(&audit).unwrap().lines().last().unwrap()).unwrap();
+    assert_eq!((&last["action"], &last["made_id"]), (&"admin-token-written".into(), &made));
+    assert_eq!(house.statuses(found.trim(), &queue), [200, 200, 200]);
+    // And asked again it makes no other: the flag may stay where it was written.
+    let house = house.restarted_with(&["--new-admin-token"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), found);
+    assert_eq!(house.admin(&["token", "list"]).as_array().unwrap().len(), 2);
     house.kew.stop();
 }
 
