@@ -257,12 +257,16 @@ fn settings(settings: &ConsumerSettingsView) -> String {
     match settings {
         ConsumerSettingsView::HttpPull { batch_size, max_retries, retry_delay, visibility_timeout_ms } => {
             format!(
-                "batches of {batch_size}, {max_retries} retries after {retry_delay}s, leases of {visibility_timeout_ms}ms"
+                "batches of {batch_size}, {max_retries} retries after {}, leases of {}",
+                duration::exact(u64::from(*retry_delay) * 1_000),
+                duration::exact(*visibility_timeout_ms)
             )
         }
         ConsumerSettingsView::Worker { batch_size, max_retries, retry_delay, max_wait_time_ms, .. } => {
             format!(
-                "batches of {batch_size} within {max_wait_time_ms}ms, {max_retries} retries after {retry_delay}s"
+                "batches of {batch_size} within {}, {max_retries} retries after {}",
+                duration::exact(*max_wait_time_ms),
+                duration::exact(u64::from(*retry_delay) * 1_000)
             )
         }
     }

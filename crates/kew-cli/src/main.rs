@@ -59,7 +59,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What stands below the list of commands.
 const AFTER_HELP: &str = "Start with: kew dev --queue jobs\n\n\
-    Exit status: 0 when it is done, 1 when it could not be, 2 when the command line is refused";
+    Exit status: 0 when it is done, 1 when it could not be, 2 when the command line cannot be read";
 
 /// A durable message queue that speaks the Cloudflare Queues API.
 #[derive(Debug, Parser)]

@@ -17,7 +17,8 @@ fn a_consumer_is_added_listed_changed_and_removed() {
     let listed = desk.json(&["consumers", "list"]);
     let queues: Vec<_> = listed.as_array().unwrap().iter().map(|consumer| &consumer["queue_name"]).collect();
     assert_eq!(queues, ["jobs", "mail"]);
-    assert!(desk.prints(&["consumers", "list"]).contains("http_pull"));
+    let table = desk.prints(&["consumers", "list"]);
+    assert!(table.contains("batches of 7, 0 retries after 1m, leases of 1500ms"), "{table}");
 
     // What is not given stays.
     let changed = desk.json(&["consumers", "update", "mail", "--max-retries", "2"]);
