@@ -19,8 +19,8 @@ pub struct Options {
     /// How many idempotency keys are remembered, over all queues, each for 15 minutes and about 100 bytes of memory. Beyond
     /// it the queues with the most forget their oldest, so that a busy queue takes nothing from the others. Four million.
     pub idempotency_keys: usize,
-    /// How much of the state is noted for a checkpoint between two groups of verbs, in pieces that take some ten
-    /// nanoseconds each. 16,384: less than a millisecond.
+    /// How much of the state is noted for a checkpoint between two groups of verbs, in pieces that take up to a
+    /// microsecond each. A queue is noted as a whole, whatever it holds. 256.
     pub checkpoint_pieces: usize,
     /// Bytes that must stay free on the volume for pulls and acks; pushes are refused below it. `None`: the lesser of
     /// 1 GiB and 5 % of the volume, and two segments (design §8.13).
@@ -42,7 +42,7 @@ impl Default for Options {
             checkpoint_bytes: 256 << 20,
             checkpoint_ms: 60_000,
             idempotency_keys: 4_000_000,
-            checkpoint_pieces: 16_384,
+            checkpoint_pieces: 256,
             reserve_bytes: None,
             cleaning_slack_bytes: 1 << 30,
             #[cfg(feature = "mutants")]
