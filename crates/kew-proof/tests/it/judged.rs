@@ -133,7 +133,8 @@ fn a_store_that_forgets_what_it_has_synced_is_found_out() {
     fs::rename(&earlier, site.data()).unwrap();
     let kew = site.start();
     record.events.extend(drain(&site, watch).events);
-    // Then acked messages have come back, and that is noticed.
-    assert!(rules(&site, &record).contains(&Rule::C3), "{:?}", rules(&site, &record));
+    // Then answered messages are missing, or acked ones have come back, as the load has it, and that is noticed.
+    let broken = rules(&site, &record);
+    assert!(broken.contains(&Rule::C1) || broken.contains(&Rule::C3), "{broken:?}");
     kew.stop();
 }
