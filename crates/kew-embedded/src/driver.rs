@@ -191,7 +191,7 @@ impl Driver {
         self.progress.may_free |= cleaned == Cleaned::Segment;
         let taken = self.mark_if_quiet(work, quiet).and_then(|()| work.take_group());
         let (group, mut leaving) =
-            taken.map_err(|error| Failed { cause: error.to_string(), waiting: work.abandon() })?;
+            taken.map_err(|error| Failed { cause: cause_of(&error), waiting: work.abandon() })?;
         let chores = self.chores(work, now);
         let answers = leaving.stepped.answers.len();
         shared.under_way.begins(answers);
@@ -341,13 +341,12 @@ impl Driver {
 
     /// Makes durable what was decided before the close.
     fn commit_last(&mut self, work: &mut Work) -> Result<Leaving, Failed> {
-        let (group, leaving) = work
-            .take_group()
-            .map_err(|error| Failed { cause: error.to_string(), waiting: work.abandon() })?;
+        let (group, leaving) =
+            work.take_group().map_err(|error| Failed { cause: cause_of(&error), waiting: work.abandon() })?;
         match group.map(|group| self.committer.commit(group)) {
             Some(Err(error)) => {
                 let waiting = leaving.into_reply_tos().into_iter().chain(work.abandon()).collect();
-                Err(Failed { cause: error.to_string(), waiting })
+                Err(Failed { cause: cause_of(&error), waiting })
             }
             Some(Ok(_)) | None => Ok(leaving),
         }

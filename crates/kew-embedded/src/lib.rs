@@ -2,7 +2,7 @@
 //!
 //! Three parts, each of which can be read alone. `record` is what the log holds: decisions. `state` and `queue` are
 //! what they fold to, and `decide` what new ones come to; both are pure. `shard` joins them to the log, one step at a
-//! time; `driver` and `keeper` are the threads; `embedded` is the [`kew_model::Broker`] that stands in front.
+//! time; `writers` (by `driver`) and `keeper` are the threads; `embedded` is the [`kew_model::Broker`] that stands in front.
 //!
 //! Invariants, beside those that modules name:
 //! * E1: an answer leaves only after the sync that covers everything it shows.

@@ -90,8 +90,9 @@ impl Shared {
         attend(&self.inbox, &self.desk, decide, || self.call_writer(), give_out);
     }
 
-    /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes after all tasks that are ready now:
-    /// what these bring becomes part of the same group. Nobody waits for a timer, or for a task of another runtime.
+    /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes
+    /// after all tasks that are ready now: what these bring becomes part of the same group. Nobody waits for a timer, or
+    /// for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
         if !is_to_wake(&self.orders, &self.under_way) {
             return;

@@ -270,7 +270,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if !self.has_landed {
-            // Nobody waits for it in vain. Why it did not land is told by whoever knows, if that was no error.
+            // Nobody waits for it in vain. If something failed before, that stays the cause.
             drop(self.shared.poison(Error::Closed));
         }
     }

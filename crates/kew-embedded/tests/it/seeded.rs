@@ -3,18 +3,17 @@
 //! Every suite is first run without a bug, at the same size, and passes. Time is shown, never judged.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Instant;
 
-use kew_embedded::{Embedded, Options};
+use kew_embedded::Options;
 use kew_journal::seeded::{Bug, plant};
-use kew_journal::{Fault, OperationKind, SimDisk};
-use kew_model::Broker;
+use kew_journal::{Fault, OperationKind};
 use kew_testkit::equivalence::find_difference;
-use kew_testkit::{FixedChance, ManualClock, OracleSubject, Subject, counted, wait};
+use kew_testkit::{OracleSubject, counted};
 
 use crate::crash::{crash_at_random, torn_then_appended};
 use crate::faults::{rot, survives};
+use crate::subject::EmbeddedSubject;
 
 /// A suite that may notice.
 struct Suite {
@@ -51,50 +50,13 @@ fn flips() -> Result<(), String> {
 }
 
 fn scripts() -> Result<(), String> {
-    let difference = find_difference(150, 0, || OracleSubject::new(3), InlineSubject::new);
+    let difference =
+        find_difference(150, 0, || OracleSubject::new(3), || EmbeddedSubject::inline(2, options()));
     difference.map_or(Ok(()), Err)
-}
-
-/// The store without threads, so that a bug planted here is there.
-struct InlineSubject {
-    disk: SimDisk,
-    clock: Arc<ManualClock>,
-    chance: Arc<FixedChance>,
-    broker: Arc<Embedded>,
 }
 
 fn options() -> Options {
     Options { segment_bytes: 512 << 10, window_bytes: 0, checkpoint_bytes: 2_000, ..Options::default() }
-}
-
-impl InlineSubject {
-    fn new() -> Self {
-        let (disk, clock, chance) =
-            (SimDisk::new(2), Arc::new(ManualClock::default()), Arc::new(FixedChance::new(2)));
-        let broker = Self::open(&disk, &clock, &chance);
-        Self { disk, clock, chance, broker }
-    }
-
-    fn open(disk: &SimDisk, clock: &Arc<ManualClock>, chance: &Arc<FixedChance>) -> Arc<Embedded> {
-        let opened = Embedded::open_inline(Arc::new(disk.clone()), options(), clock.clone(), chance.clone());
-        Arc::new(opened.expect("a store that was closed opens"))
-    }
-}
-
-impl Subject for InlineSubject {
-    fn broker(&self) -> Arc<dyn Broker> {
-        self.broker.clone()
-    }
-
-    fn clock(&self) -> &ManualClock {
-        &self.clock
-    }
-
-    fn restart(self) -> Self {
-        assert_eq!(wait(self.broker.close()), Ok(()));
-        let broker = Self::open(&self.disk, &self.clock, &self.chance);
-        Self { broker, ..self }
-    }
 }
 
 /// The suites, the likeliest to notice first.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use kew_embedded::{Embedded, Options};
-use kew_journal::SimDisk;
-use kew_model::Broker;
+use kew_embedded::{Embedded, OpenError, Options};
+use kew_journal::{Disk, SimDisk};
+use kew_model::{Broker, Chance, Clock};
 use kew_testkit::{FixedChance, ManualClock, Subject, wait};
 
 /// An embedded broker with its disk, clock and chance in the test's hand.
@@ -13,17 +13,30 @@ pub(crate) struct EmbeddedSubject {
     clock: Arc<ManualClock>,
     chance: Arc<FixedChance>,
     options: Options,
+    open: Open,
     broker: Arc<Embedded>,
 }
+
+/// Opens a store, with threads or without.
+type Open = fn(Arc<dyn Disk>, Options, Arc<dyn Clock>, Arc<dyn Chance>) -> Result<Embedded, OpenError>;
 
 impl EmbeddedSubject {
     /// A fresh store.
     pub(crate) fn new(seed: u64, options: Options) -> Self {
+        Self::opened_by(Embedded::open, seed, options)
+    }
+
+    /// A fresh store without threads: a bug that is planted on this one is there.
+    pub(crate) fn inline(seed: u64, options: Options) -> Self {
+        Self::opened_by(Embedded::open_inline, seed, options)
+    }
+
+    fn opened_by(open: Open, seed: u64, options: Options) -> Self {
         let disk = SimDisk::new(seed);
         let clock = Arc::new(ManualClock::default());
         let chance = Arc::new(FixedChance::new(seed));
-        let broker = open(&disk, &options, &clock, &chance);
-        Self { disk, clock, chance, options, broker }
+        let broker = opened(open, &disk, &options, &clock, &chance);
+        Self { disk, clock, chance, options, open, broker }
     }
 
     /// With room for everything in memory.
@@ -45,13 +58,14 @@ impl EmbeddedSubject {
     }
 }
 
-fn open(
+fn opened(
+    open: Open,
     disk: &SimDisk,
     options: &Options,
     clock: &Arc<ManualClock>,
     chance: &Arc<FixedChance>,
 ) -> Arc<Embedded> {
-    let opened = Embedded::open(Arc::new(disk.clone()), options.clone(), clock.clone(), chance.clone());
+    let opened = open(Arc::new(disk.clone()), options.clone(), clock.clone(), chance.clone());
     Arc::new(opened.expect("a store that was closed opens"))
 }
 
@@ -66,7 +80,7 @@ impl Subject for EmbeddedSubject {
 
     fn restart(self) -> Self {
         assert_eq!(wait(self.broker.close()), Ok(()));
-        let broker = open(&self.disk, &self.options, &self.clock, &self.chance);
+        let broker = opened(self.open, &self.disk, &self.options, &self.clock, &self.chance);
         Self { broker, ..self }
     }
 }
