@@ -16,6 +16,7 @@
 mod answers;
 mod client;
 mod disk;
+mod idle;
 mod ledger;
 mod measure;
 mod options;
@@ -39,6 +40,10 @@ impl Bench {
         match self.workload {
             Workload::Disk(arguments) => {
                 let report = disk::measure(&arguments)?;
+                output::print(&if arguments.json { report.json() } else { report.table() })
+            }
+            Workload::Idle(arguments) => {
+                let report = run::block_on(idle::measure(&arguments))??;
                 output::print(&if arguments.json { report.json() } else { report.table() })
             }
             Workload::Lifecycle(arguments) => load(&arguments.plan()?),

@@ -3,14 +3,11 @@
 //! The answer is read into one growing buffer that is used again, and scanned for the end of its head; nothing is
 //! parsed that nobody asks for.
 
-use core::future::poll_fn;
-use core::pin::Pin;
-use std::io;
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
 use memchr::memmem;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The buffer's first size, in bytes: more than an answer of 100 short messages.
@@ -20,8 +17,8 @@ const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A connection that stays open from request to request.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
 }
 
@@ -34,16 +31,30 @@ pub(crate) struct Answer<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// Connects to a server.
+///
+/// # Errors
+/// When it does not accept.
+pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+    Ok(stream)
+}
+
 impl Connection {
     /// Connects.
     ///
     /// # Errors
     /// When the server does not accept.
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream =
-            TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
-        Ok(Self { stream, buffer: vec![0; BUFFER_BYTES] })
+        Ok(Self::over(connect(address).await?, BUFFER_BYTES))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection whose buffer has this size until an answer needs more.
+    pub(crate) fn over(stream: S, buffer_bytes: usize) -> Self {
+        Self { stream, buffer: vec![0; buffer_bytes] }
     }
 
     /// Sends the bytes of a request and waits for the whole answer.
@@ -51,7 +62,8 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or the answer is not HTTP with a content length.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
-        self.send(request).await.context("cannot send")?;
+        self.stream.write_all(request).await.context("cannot send")?;
+        self.stream.flush().await.context("cannot send")?;
         let mut filled = 0;
         let head = loop {
             filled += self.receive(filled).await?;
@@ -70,27 +82,12 @@ impl Connection {
         Ok(Answer { status: head.status, body: &self.buffer[head.length..end] })
     }
 
-    async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     async fn receive(&mut self, filled: usize) -> anyhow::Result<usize> {
         if filled == self.buffer.len() {
             ensure!(filled < ANSWER_BYTES_MAX, "the answer is longer than {ANSWER_BYTES_MAX} bytes");
             self.buffer.resize(filled * 2, 0);
         }
-        let mut rest = ReadBuf::new(&mut self.buffer[filled..]);
-        poll_fn(|context| Pin::new(&mut self.stream).poll_read(context, &mut rest))
-            .await
-            .context("cannot receive")?;
-        match rest.filled().len() {
+        match self.stream.read(&mut self.buffer[filled..]).await.context("cannot receive")? {
             0 => bail!("the server closed the connection"),
             count => Ok(count),
         }

@@ -70,8 +70,7 @@ impl Target {
     /// # Errors
     /// When the file of certificates cannot be read, or holds none.
     pub(crate) fn tls(&self) -> anyhow::Result<TlsConfig> {
-        let named = first_set(&[CA_VARIABLE]).map(|(_, path)| PathBuf::from(path));
-        let Some(path) = self.ca_file.clone().or(named) else { return Ok(TlsConfig::default()) };
+        let Some(path) = self.ca_file() else { return Ok(TlsConfig::default()) };
         let text = std::fs::read(&path)
             .with_context(|| format!("cannot read the certificates in {}", path.display()))?;
         let certificates: Result<Vec<_>, _> = tls::parse_pem(&text)
@@ -86,6 +85,11 @@ impl Target {
         Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
     }
 
+    /// The file of trusted certificates, if one is named.
+    pub(crate) fn ca_file(&self) -> Option<PathBuf> {
+        self.ca_file.clone().or_else(|| first_set(&[CA_VARIABLE]).map(|(_, path)| PathBuf::from(path)))
+    }
+
     /// The server's address, for what speaks plain HTTP alone.
     ///
     /// # Errors
@@ -97,11 +101,19 @@ impl Target {
                 "{origin}: this command speaks plain HTTP only; use an http:// address on the server's machine"
             );
         };
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        let mut addresses =
-            authority.to_socket_addrs().with_context(|| format!("cannot resolve {authority}"))?;
-        addresses.next().with_context(|| format!("{authority} has no address"))
+        resolve(authority, 80)
+    }
+
+    /// The server's address, and the name that it has to prove where its address is one of `https`.
+    ///
+    /// # Errors
+    /// As [`Target::origin`], and when the host cannot be resolved.
+    pub(crate) fn endpoint(&self) -> anyhow::Result<(SocketAddr, Option<String>)> {
+        let origin = self.origin()?;
+        let Some(authority) = origin.strip_prefix("https://") else { return Ok((self.address()?, None)) };
+        let host = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let host = host.map_or(authority, |(host, _)| host).trim_start_matches('[').trim_end_matches(']');
+        Ok((resolve(authority, 443)?, Some(host.to_owned())))
     }
 
     /// The credential.
@@ -140,6 +152,14 @@ pub(crate) fn account() -> Option<String> {
     first_set(&ACCOUNT_VARIABLES).map(|(_, account)| account)
 }
 
+/// The address of `HOST[:PORT]`.
+fn resolve(authority: &str, port_default: u16) -> anyhow::Result<SocketAddr> {
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port_default}") };
+    let mut addresses = authority.to_socket_addrs().with_context(|| format!("cannot resolve {authority}"))?;
+    addresses.next().with_context(|| format!("{authority} has no address"))
+}
+
 fn secret(text: &str) -> Result<Secret, String> {
     if text.trim().is_empty() {
         return Err("a token must not be empty".to_owned());
@@ -174,6 +194,18 @@ mod tests {
     fn an_encrypted_address_is_for_commands_that_can_encrypt() {
         assert_eq!(target("https://queue.example/client/v4").origin().unwrap(), "https://queue.example");
         assert!(target("https://127.0.0.1:1").address().is_err());
+    }
+
+    #[test]
+    fn an_endpoint_has_a_name_to_prove_where_it_encrypts() {
+        for (url, port, name) in [
+            ("http://127.0.0.1:1", 1, None),
+            ("https://127.0.0.1", 443, Some("127.0.0.1")),
+            ("https://[::1]:7/client/v4", 7, Some("::1")),
+        ] {
+            let (address, proven) = target(url).endpoint().unwrap();
+            assert_eq!((address.port(), proven.as_deref()), (port, name), "{url}");
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! The server's certificate and key: read from their files, and read again when the process is told to (SIGHUP).
+//! The server's certificate and key: read from their files, and read again when the process is told to (SIGHUP). And
+//! encrypted connections to servers, the own one and others.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use kew_server::Tls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -68,6 +69,40 @@ impl TlsFiles {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::IpAddress(address.ip().into());
         Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+    }
+}
+
+/// Encrypts connections to a server that proves its name by what a file trusts.
+pub(crate) struct Connector {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    /// Trusts the certificates in a file, in PEM form.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds none, and a name that no certificate can have.
+    pub(crate) fn trusting(file: &Path, name: String) -> anyhow::Result<Self> {
+        let problem = || format!("cannot read the certificates in {}", file.display());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(file).with_context(problem)? {
+            roots.add(certificate.with_context(problem)?).with_context(problem)?;
+        }
+        ensure!(!roots.is_empty(), "{}: there is no certificate in PEM form", file.display());
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(name).context("the server's name")?;
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+    }
+
+    /// Encrypts a connection.
+    ///
+    /// # Errors
+    /// When the server does not prove its name.
+    pub(crate) async fn shake_hands(&self, stream: TcpStream) -> anyhow::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), stream).await.context("cannot shake hands")
     }
 }
 

@@ -64,13 +64,17 @@ const READ_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
 
+/// How many connections may be open before those that wait for their next request give their buffers back at once, and
+/// not after a while. The allocator keeps what thousands once had, so thousands never get it.
+const UNCROWDED_MAX: usize = 512;
+
 /// How a connection went on that hyper speaks on.
 enum Progress {
     /// It is over.
     Ended(hyper::Result<()>),
     /// A request has ended to wait, so that shorter deadlines count again.
     WaitEnded,
-    /// Nothing of a request is there, and nobody known.
+    /// Nothing of a request is there, and the buffers are better used elsewhere.
     Quiet,
 }
 
@@ -88,44 +92,42 @@ pub(crate) async fn serve<S>(stream: S, guest: Guest, house: Arc<House>, stage: 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    match house.settings().tls.clone() {
-        None => converse(stream, guest, house, stage).await,
-        // Its state is large, and connections that are not encrypted shall not pay for it.
-        Some(tls) => Box::pin(serve_encrypted(tls, stream, guest, house, stage)).await,
+    let Some(tls) = house.settings().tls.clone() else {
+        return converse(stream, guest, house, stage).await;
+    };
+    // What a handshake needs is large. It is given back when the handshake is over, and who needs none does not pay for it.
+    let shaken = Box::pin(shake_hands(tls, stream, guest, &house, stage.clone())).await;
+    if let Some(stream) = shaken {
+        converse(stream, guest, house, stage).await;
     }
 }
 
-async fn serve_encrypted<S>(
+/// Encrypts a connection; `None` when that cannot be.
+async fn shake_hands<S>(
     tls: Tls,
     stream: S,
     guest: Guest,
-    house: Arc<House>,
+    house: &House,
     mut stage: channel::Receiver<Stage>,
-) where
+) -> Option<Box<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>>
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let shaken = {
-        let otherwise = || house.answer_no_request(&reply::plaintext(), guest);
-        let handshake = tls.shake_hands(stream, otherwise);
-        let handshake = pin!(timeout(house.settings().handshake_timeout, handshake));
-        tokio::select! {
-            biased;
-            shaken = handshake => shaken,
-            // No request is lost: none can have come.
-            _ = stage.wait_for(|stage| !stage.takes_requests()) => return,
-        }
+    let otherwise = || house.answer_no_request(&reply::plaintext(), guest);
+    let handshake = pin!(timeout(house.settings().handshake_timeout, tls.shake_hands(stream, otherwise)));
+    let shaken = tokio::select! {
+        biased;
+        shaken = handshake => shaken,
+        // No request is lost: none can have come.
+        _ = stage.wait_for(|stage| !stage.takes_requests()) => return None,
     };
     match shaken {
-        Ok(Ok(stream)) => converse(stream, guest, house, stage).await,
-        Ok(Err(error)) => {
-            house.meters.arrived(Arrival::Unencrypted);
-            tracing::debug!(%error, address = %guest, "a TLS handshake failed");
-        }
-        Err(_) => {
-            house.meters.arrived(Arrival::Unencrypted);
-            tracing::debug!(address = %guest, "a TLS handshake took too long");
-        }
+        Ok(Ok(stream)) => return Some(Box::new(stream)),
+        Ok(Err(error)) => tracing::debug!(%error, address = %guest, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(address = %guest, "a TLS handshake took too long"),
     }
+    house.meters.arrived(Arrival::Unencrypted);
+    None
 }
 
 /// Speaks HTTP on a connection until it ends.
@@ -140,7 +142,7 @@ where
     loop {
         match line.begin(&mut stream).await {
             Beginning::Head => {}
-            Beginning::NoRoom => return line.refuse(stream).await,
+            Beginning::NoRoom => return Box::pin(line.refuse(stream)).await,
             Beginning::End => return,
         }
         // In a box of its own, so that a connection without a request is small.
@@ -173,7 +175,7 @@ impl Line {
     }
 
     /// Has hyper speak until the connection ends, or until it is quiet and can do without: at once for somebody unknown,
-    /// who may hold thousands, and after a while for everybody.
+    /// who may hold thousands, and where there are many; after a while for everybody.
     async fn speak<S>(&mut self, stream: Stream<S>) -> Option<Stream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -190,7 +192,8 @@ impl Line {
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
         loop {
-            let watch = self.watch.as_ref();
+            let (watch, house) = (self.watch.as_ref(), self.house.as_ref());
+            let spares_buffers = || !watch.is_known() || house.guests.open() > UNCROWDED_MAX;
             let progress = poll_fn(|context| {
                 loop {
                     match Pin::new(&mut connection).poll(context) {
@@ -198,7 +201,7 @@ impl Line {
                         Poll::Pending if watch.take_wait_ended() => return Poll::Ready(Progress::WaitEnded),
                         // Whether the client is still there is looked for once more.
                         Poll::Pending if watch.take_wait_begun() => {}
-                        Poll::Pending if !watch.is_known() && watch.is_quiet() => {
+                        Poll::Pending if watch.is_quiet() && spares_buffers() => {
                             return Poll::Ready(Progress::Quiet);
                         }
                         Poll::Pending => return Poll::Pending,

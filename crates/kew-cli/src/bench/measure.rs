@@ -85,6 +85,18 @@ pub(super) fn cpu_time(process: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
 
+/// The memory that a process holds, in bytes, from `/proc/PID/status`.
+///
+/// # Errors
+/// When there is no such process or no such file system.
+pub(super) fn resident_bytes(process: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kibibytes.with_context(|| format!("{path} is not in the known form"))? << 10)
+}
+
 /// Fields 14 and 15 of the line. The second field is the program's name in parentheses and may hold anything, so the
 /// fields are counted from its end.
 fn cpu_ticks(stat: &str) -> Option<u64> {

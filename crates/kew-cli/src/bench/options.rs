@@ -9,7 +9,7 @@ use kew_model::Limits;
 use kew_wire::access::Secret;
 
 use crate::bench::requests::body_bytes_min;
-use crate::bench::{disk, run};
+use crate::bench::{disk, idle, run};
 use crate::client::Client;
 use crate::target::Target;
 
@@ -37,6 +37,8 @@ pub(super) enum Workload {
     Latency(Latency),
     /// Writes and syncs a file: what the disk itself can do.
     Disk(disk::Disk),
+    /// Opens connections that ask once and then wait: what each takes of the server's memory.
+    Idle(idle::Idle),
 }
 
 #[derive(Debug, Args)]

@@ -134,7 +134,11 @@ async fn thread_of_clients(
     Ok(tally.borrow().clone())
 }
 
-fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
+/// Runs a future on a thread of its own kind: with a network and a clock, and no other threads.
+///
+/// # Errors
+/// When the system grants no runtime.
+pub(super) fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

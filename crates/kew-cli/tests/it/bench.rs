@@ -1,9 +1,11 @@
 //! `kew bench`: it measures, and it notices when something is wrong.
 
+use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
 use crate::http::messages;
 use crate::kew::{Kew, QUEUE, folder, printed, run};
+use crate::tls::certify;
 
 const ACCOUNT: &str = "6b65776b65776b65776b65776b65776b";
 
@@ -66,4 +68,49 @@ fn the_disk_is_measured_and_left_clean() {
     let report: Value = serde_json::from_str(&printed(&output)).unwrap();
     assert_eq!(report["count"], 5);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// What connections that wait may take together, whatever they have asked before, in bytes.
+const IDLE_BYTES_MAX: u64 = 64 << 20;
+
+/// Runs `kew bench idle` against a server that takes so many connections, and gives its report.
+fn hold_idle(connections: u32, more: &[&str], trust: &[&str]) -> Value {
+    let folder = folder();
+    let connections_max = (connections + 10).to_string();
+    let kew = Kew::serve(folder.path(), &[&["--connections-max", &connections_max], more].concat());
+    let (process, connections) = (kew.process().to_string(), connections.to_string());
+    let token_file = kew.file("admin.token");
+    let to = ["bench", "idle", "--url", &kew.url, "--token-file", token_file.to_str().unwrap(), "--json"];
+    let load = ["--server-pid", &process, "--connections", &connections, "--seconds", "0"];
+    let output = run(folder.path(), &[&to[..], &load, trust].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    kew.stop();
+    serde_json::from_str(&printed(&output)).unwrap()
+}
+
+#[test]
+fn ten_thousand_connections_that_wait_take_little_and_stay() {
+    // Given more files than the server and its clients need, each for itself
+    let limit = getrlimit(Resource::Nofile).maximum;
+    if limit.is_some_and(|limit| limit < 11_000) {
+        return println!("SKIPPED: ten thousand connections; a process may open {limit:?} files here");
+    }
+    // When ten thousand connections ask once, and again when all have, then each is answered
+    let report = hold_idle(10_000, &[], &[]);
+    // And the server has taken little for them
+    println!("{report}");
+    let bytes = |name: &str| report[name].as_u64().unwrap();
+    for when in ["asked_bytes", "waited_bytes", "asked_again_bytes"] {
+        assert!(bytes(when) <= bytes("before_bytes") + IDLE_BYTES_MAX, "{when} in {report}");
+    }
+}
+
+#[test]
+fn encrypted_connections_that_wait_are_held_as_well() {
+    let folder = folder();
+    let (certificate, key) = certify(folder.path());
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let encrypt = ["--tls-certificate", certificate, "--tls-key", key];
+    let report = hold_idle(50, &encrypt, &["--ca-file", certificate]);
+    assert_eq!((&report["is_encrypted"], &report["connections"]), (&true.into(), &50.into()));
 }

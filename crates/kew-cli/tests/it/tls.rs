@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::kew::{Kew, complaint, folder, printed, run};
 
 /// Writes a new certificate for 127.0.0.1 and its key over those in a folder.
-fn certify(folder: &Path) -> (PathBuf, PathBuf) {
+pub(crate) fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
