@@ -32,8 +32,6 @@ pub(crate) struct Pool {
     pub(crate) retired: Vec<Arc<Segment>>,
     /// The segment that is being written.
     pub(crate) active: Option<Arc<Segment>>,
-    /// How much the preparer fills at a time.
-    pub(crate) chunk_bytes: u32,
     pub(crate) closed: bool,
 }
 

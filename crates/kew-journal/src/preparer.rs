@@ -1,9 +1,11 @@
 //! Works ahead of the writer: blocks that exist before they are needed make a sync half as dear.
 //!
 //! Each [`Preparer::step`] does one bounded piece of work: dispose of a retired file, make the next segment
-//! ready, or write zeros over at most one chunk. Chunks double from 1 MiB to 8 MiB, and the next segment is
-//! filled only as far as the active one has been written, so an idle store stays small. The caller decides which
-//! thread runs it; no step is ever necessary for correctness.
+//! ready, or write zeros over one chunk. The next segment is filled only as far as the active one has been written, so an
+//! idle store stays small. The caller decides which thread runs it; no step is ever necessary for correctness.
+//!
+//! A chunk is large enough that its sync costs little beside it, and small enough that the syncs of groups, which go to
+//! the same disk, hardly wait for it.
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -16,9 +18,8 @@ use crate::pool::write_all;
 use crate::segment::{Filling, Segment};
 use crate::shared::{Shared, locked};
 
-/// The first chunk, in bytes.
-pub(crate) const CHUNK_BYTES_MIN: u32 = 1 << 20;
-const CHUNK_BYTES_MAX: u32 = 8 << 20;
+/// How much is filled at a time, in bytes.
+const CHUNK_BYTES: u32 = 1 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What a step found to do.
@@ -70,11 +71,9 @@ impl Preparer {
                 Err(error) => self.judge(error),
             };
         }
-        let chunk_bytes = pool.chunk_bytes;
-        let Some(filling) = to_fill(pool.active.as_ref(), pool.next.as_ref(), chunk_bytes) else {
+        let Some(filling) = to_fill(pool.active.as_ref(), pool.next.as_ref()) else {
             return Ok(Step::Idle);
         };
-        pool.chunk_bytes = chunk_bytes.saturating_mul(2).min(CHUNK_BYTES_MAX);
         drop(pool);
         match self.fill(&filling.segment, &filling.range) {
             Ok(()) => {
@@ -129,16 +128,19 @@ fn wants_next(active: Option<&Segment>) -> bool {
     active.is_none_or(|segment| segment.progress().0 >= segment.size_bytes / 4)
 }
 
-fn to_fill(active: Option<&Arc<Segment>>, next: Option<&Arc<Segment>>, chunk_bytes: u32) -> Option<Filling> {
+fn to_fill(active: Option<&Arc<Segment>>, next: Option<&Arc<Segment>>) -> Option<Filling> {
     let active = active?;
     let (written_to, filled_to) = active.progress();
     // Half a chunk ahead is enough to be never overtaken, and keeps a store small that is hardly used.
-    if filled_to - written_to < chunk_bytes / 2
-        && let Some(filling) = active.reserve(chunk_bytes, active.size_bytes)
+    if filled_to - written_to < CHUNK_BYTES / 2
+        && let Some(filling) = active.reserve(CHUNK_BYTES, active.size_bytes)
     {
         return Some(filling);
     }
     let next = next?;
     let used = written_to.saturating_sub(active.size_bytes / 4);
-    next.reserve(chunk_bytes, used.saturating_mul(2).min(next.size_bytes))
+    let limit = used.saturating_mul(2).min(next.size_bytes);
+    // Never less than a chunk, but at the end: a sync of a little costs the disk as much as one of a lot.
+    let is_worth_a_sync = limit - next.progress().1.min(limit) >= CHUNK_BYTES || limit == next.size_bytes;
+    if is_worth_a_sync { next.reserve(CHUNK_BYTES, limit) } else { None }
 }

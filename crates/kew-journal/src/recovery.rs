@@ -26,7 +26,7 @@ use crate::options::Mutant;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::position::{Lsn, Position, SegmentInfo};
-use crate::preparer::{CHUNK_BYTES_MIN, Preparer};
+use crate::preparer::Preparer;
 use crate::reader::Reader;
 #[cfg(feature = "mutants")]
 use crate::seeded::{self, Bug};
@@ -117,7 +117,7 @@ pub fn open(disk: Arc<dyn Disk>, mut options: Options, replay: &mut dyn Replay) 
         created_ms: options.created_ms,
         ..Default::default()
     };
-    let pool = Pool { chunk_bytes: CHUNK_BYTES_MIN, next_id: 1, ..Pool::default() };
+    let pool = Pool { next_id: 1, ..Pool::default() };
     let shared = Arc::new(Shared::new(Arc::clone(&disk), &options, pool, lock));
     // Names that a killed process gave must not vanish in a later power cut, once they were acted upon.
     for folder in ["", LOG_FOLDER, CHECKPOINT_FOLDER] {

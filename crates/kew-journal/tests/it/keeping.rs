@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kew_journal::{
-    Error, Frame, FrameBuffer, Lsn, Opened, Options, Position, RealDisk, Replay, SegmentId, SimDisk, Step,
-    open,
+    Error, Frame, FrameBuffer, Lsn, Opened, OperationKind, Options, Position, RealDisk, Replay, SegmentId,
+    SimDisk, Step, open,
 };
 
 use crate::world::{Ledger, Op, World, options};
@@ -280,7 +280,7 @@ fn a_full_segment_is_written_again_under_a_new_id() {
     opened.journal.retire(&dead).unwrap();
     while opened.preparer.step().unwrap() == Step::Worked {}
     assert!(disk.file_names().iter().any(|name| name.ends_with(".spare")));
-    let creations = disk.calls(kew_journal::OperationKind::Create);
+    let creations = disk.calls(OperationKind::Create);
 
     for _ in 0..2 {
         staged(&mut opened, &[2; 50_000]);
@@ -288,7 +288,37 @@ fn a_full_segment_is_written_again_under_a_new_id() {
     }
     while opened.preparer.step().unwrap() == Step::Worked {}
 
-    assert_eq!(disk.calls(kew_journal::OperationKind::Create), creations);
+    assert_eq!(disk.calls(OperationKind::Create), creations);
+}
+
+#[test]
+fn blocks_ahead_are_synced_a_mebibyte_at_a_time() {
+    // Given segments of 8 MiB, and a preparer that looks after every little group
+    let disk = SimDisk::new(1);
+    let mut options = options();
+    options.segment_bytes = 8 << 20;
+    let mut opened = open(Arc::new(disk.clone()), options, &mut Collected::default()).unwrap();
+    let mut groups = 0;
+    let syncs = disk.calls(OperationKind::Sync);
+
+    // When the first segment is filled
+    while opened.journal.segments().len() < 2 {
+        staged(&mut opened, &[1; 20_000]);
+        commit(&mut opened);
+        groups += 1;
+        while opened.preparer.step().unwrap() == Step::Worked {}
+    }
+
+    // Then both it and the next one were filled ahead, by as many syncs as they have mebibytes, and one for each header
+    let ahead = disk.calls(OperationKind::Sync) - syncs - groups;
+    assert!(ahead <= 8 + 8 + 4, "{ahead} syncs beside {groups} groups");
+    let lengths: Vec<usize> = disk
+        .file_names()
+        .iter()
+        .filter(|name| name.ends_with(".seg"))
+        .map(|name| disk.contents(name).unwrap().len())
+        .collect();
+    assert!(lengths.iter().filter(|length| **length == 8 << 20).count() >= 2, "{lengths:?}");
 }
 
 #[test]
