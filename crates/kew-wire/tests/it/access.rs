@@ -1,7 +1,7 @@
 //! Kew's own calls: accounts and tokens (design §8.20).
 
 use kew_model::{AccountId, QueueId, QueuePattern, Scope, SecretHash, Timestamp, Token, TokenId};
-use kew_wire::access::{NewTokenRequest, TokenView, read_new_account, read_new_token};
+use kew_wire::access::{NewTokenRequest, Secret, TokenView, read_new_account, read_new_token};
 
 use crate::{MOMENT, shown};
 
@@ -74,4 +74,11 @@ fn a_token_is_shown_without_its_secret() {
             r#""created_on":"2024-05-20T14:43:56.704Z","expires_on":"2024-05-20T14:43:57.704Z"}"#
         )
     );
+}
+
+#[test]
+fn a_secret_shows_that_it_is_one_and_nothing_else() {
+    let secret = Secret::new("kew_open_sesame");
+    assert_eq!(format!("{secret:?}"), "Secret(…)");
+    assert_eq!(secret.reveal(), "kew_open_sesame");
 }

@@ -7,6 +7,7 @@ mod consumers;
 mod documentation;
 mod extend;
 mod identity;
+mod origins;
 mod peek;
 mod preview;
 mod pull;
