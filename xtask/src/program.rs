@@ -52,9 +52,17 @@ impl Program {
     /// # Errors
     /// When it cannot be started or fails.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let status = self.command()?.status().with_context(|| format!("cannot start {self}"))?;
+        let status = self.status()?;
         ensure!(status.success(), "{self}: {status}");
         Ok(())
+    }
+
+    /// Runs it with this terminal, and tells how it ended.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn status(&self) -> anyhow::Result<ExitStatus> {
+        self.command()?.status().with_context(|| format!("cannot start {self}"))
     }
 
     /// Runs it, shows what it prints, and counts the tests that it reports.

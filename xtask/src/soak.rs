@@ -7,41 +7,22 @@
 
 mod loom;
 mod mutants;
+mod plan;
 
 use core::time::Duration;
 use std::time::Instant;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use crate::program::Program;
 use crate::rings::clock;
 use crate::{fuzz, say};
-
-const USAGE: &str = "\
-usage: cargo xtask soak [--hours N | --minutes N | --count N] [--first-seed N] [PART]...
-
-  --crashes      of the simulated disk
-  --network      runs of the whole server over a bad network
-  --equivalence  random scripts, by the store and by the oracle
-  --kills        of the real process
-  --fuzz         bad input to every door
-  --loom         models of the hand-off between threads, in every order
-  --mutants      changes of the program, one at a time, that the tests are to notice
-
-  Without a part all of them run; without a time they have an hour together. --count takes one of the first four, which
-  goes on until it has done so much. --first-seed has crashes and network try other runs than before.";
-
-/// The time of a soak that does not say.
-const DEFAULT: Duration = Duration::from_secs(3_600);
-/// The longest soak.
-const HOURS_MAX: f64 = 240.0;
+use plan::{Plan, plan};
 
 /// How long a part that goes on up to a count works between two lines of news.
 const NEWS: Duration = Duration::from_secs(600);
 /// So many seeds belong to a run of a part; no part is run so often that they meet those of the next.
 const SEEDS: u64 = 1 << 40;
-/// The most first seeds that can be named.
-const FIRST_SEED_MAX: u64 = 1 << 20;
 
 /// A search that takes the amount of its work from a variable.
 struct Counted {
@@ -101,17 +82,6 @@ const MUTANTS: &str = "mutants";
 /// The parts that count nothing that could be asked for.
 const OTHERS: [&str; 3] = [FUZZ, LOOM, MUTANTS];
 
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-struct Plan {
-    time: Duration,
-    /// How much one part is to do, in place of a time.
-    count: Option<u64>,
-    /// With which seeds to begin.
-    first_seed: u64,
-    parts: Vec<&'static str>,
-}
-
 /// What became of a part.
 struct Outcome {
     name: &'static str,
@@ -131,7 +101,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         return part.reach(count, plan.first_seed);
     }
     let each = plan.time / u32::try_from(plan.parts.len()).unwrap_or(1);
-    let outcomes: Vec<_> = plan.parts.iter().map(|name| part(name, each, plan.first_seed)).collect();
+    let outcomes: Vec<_> = plan.parts.iter().map(|name| part(name, each, &plan)).collect();
     say::line(&format!("\n{}", table(&outcomes)));
     let failed: Vec<_> =
         outcomes.iter().filter(|outcome| outcome.done.is_err()).map(|outcome| outcome.name).collect();
@@ -139,53 +109,14 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
-    let names = || COUNTED.iter().map(|part| part.name).chain(OTHERS);
-    let mut plan = Plan { time: DEFAULT, count: None, first_seed: 0, parts: Vec::new() };
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        match (word.as_str(), word.strip_prefix("--").and_then(|word| names().find(|name| *name == word))) {
-            (_, Some(name)) if !plan.parts.contains(&name) => plan.parts.push(name),
-            (_, Some(_)) => {}
-            (unit @ ("--hours" | "--minutes"), None) => {
-                let number = words.next().and_then(|word| word.parse::<f64>().ok());
-                let hours = number.map(|number| if unit == "--hours" { number } else { number / 60.0 });
-                let hours = hours.filter(|hours| *hours > 0.0 && *hours <= HOURS_MAX);
-                let hours = hours.with_context(|| format!("{unit} takes a number, at most {HOURS_MAX} h"))?;
-                plan.time = Duration::from_secs_f64(hours * 3_600.0);
-            }
-            ("--count", None) => {
-                let count = words.next().and_then(|word| word.replace('_', "").parse().ok());
-                let count =
-                    count.filter(|count| *count > 0).context("--count takes a whole number, at least 1")?;
-                plan.count = Some(count);
-            }
-            ("--first-seed", None) => {
-                let seed =
-                    words.next().and_then(|word| word.parse().ok()).filter(|seed| *seed <= FIRST_SEED_MAX);
-                plan.first_seed =
-                    seed.with_context(|| format!("--first-seed takes a number, at most {FIRST_SEED_MAX}"))?;
-            }
-            _ => bail!("soak does not know {word}\n\n{USAGE}"),
-        }
-    }
-    if plan.count.is_some() && (plan.parts.len() != 1 || OTHERS.contains(&plan.parts[0])) {
-        bail!("--count takes one part, and neither --fuzz, --loom nor --mutants\n\n{USAGE}");
-    }
-    if plan.parts.is_empty() {
-        plan.parts.extend(names());
-    }
-    Ok(plan)
-}
-
 #[expect(clippy::disallowed_methods, reason = "the table says how long each part took")]
-fn part(name: &'static str, time: Duration, first_seed: u64) -> Outcome {
+fn part(name: &'static str, time: Duration, plan: &Plan) -> Outcome {
     say::line(&format!("\n=== {name}"));
     let start = Instant::now();
     let done = match COUNTED.iter().find(|part| part.name == name) {
-        Some(part) => part.run(time, first_seed),
+        Some(part) => part.run(time, plan.first_seed),
         None if name == LOOM => loom::run(),
-        None if name == MUTANTS => mutants::run(time),
+        None if name == MUTANTS => mutants::run(time, &plan.places),
         None => search(time),
     };
     if let Err(error) = &done {
@@ -298,52 +229,12 @@ fn table(outcomes: &[Outcome]) -> String {
 mod tests {
     use super::*;
 
-    fn planned(words: &[&str]) -> anyhow::Result<Plan> {
-        plan(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
-    }
-
     #[test]
-    fn everything_runs_for_an_hour_unless_told_otherwise() {
-        let all = planned(&[]).unwrap();
-        let planned_for = |time, parts| Plan { time, count: None, first_seed: 0, parts };
-        assert_eq!(
-            all,
-            planned_for(
-                DEFAULT,
-                vec!["crashes", "network", "equivalence", "kills", "fuzz", "loom", "mutants"]
-            )
-        );
-        let some = planned(&["--fuzz", "--minutes", "1.5", "--kills", "--fuzz"]).unwrap();
-        assert_eq!(some, planned_for(Duration::from_secs(90), vec!["fuzz", "kills"]));
-        assert_eq!(planned(&["--hours", "2"]).unwrap().time, Duration::from_secs(7_200));
-    }
-
-    #[test]
-    fn one_part_can_be_given_a_count() {
-        let some = planned(&["--crashes", "--count", "100_000_000", "--first-seed", "3"]).unwrap();
-        let parts = vec!["crashes"];
-        assert_eq!(some, Plan { time: DEFAULT, count: Some(100_000_000), first_seed: 3, parts });
+    fn news_tell_how_far_a_part_is() {
         assert_eq!(
             progress(20_000, 100_000_000, Duration::from_secs(4)),
             "20000 of 100000000 in 0:04, 5000 a second, about 333:16 to go"
         );
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        for words in [
-            &["--hours"][..],
-            &["--hours", "x"],
-            &["--minutes", "0"],
-            &["--hours", "1e9"],
-            &["fuzz"],
-            &["--count", "5"],
-            &["--fuzz", "--count", "5"],
-            &["--kills", "--count", "0"],
-            &["--first-seed", "-1"],
-        ] {
-            assert!(planned(words).is_err(), "{words:?}");
-        }
     }
 
     #[test]

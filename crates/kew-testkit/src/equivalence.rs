@@ -23,8 +23,8 @@ use crate::subject::Subject;
 use runner::Pair;
 use script::Script;
 
-/// How often a failing script is tried shorter before it is printed.
-const SHRINKS_MAX: u32 = 3_000;
+/// How often [`check_equivalence`] tries a failing script shorter before it prints it.
+pub const SHRINKS_MAX: u32 = 3_000;
 
 /// Runs `cases` random scripts on fresh pairs of brokers.
 ///
