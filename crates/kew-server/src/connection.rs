@@ -17,6 +17,7 @@ use core::future::{Future as _, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
+use std::io;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -74,7 +75,7 @@ enum Progress {
     Ended(hyper::Result<()>),
     /// A request has ended to wait, so that shorter deadlines count again.
     WaitEnded,
-    /// Nothing of a request is there, and the buffers are better used elsewhere.
+    /// No request is to be served on, and the buffers are better used elsewhere.
     Quiet,
 }
 
@@ -145,8 +146,9 @@ where
             Beginning::NoRoom => return Box::pin(line.refuse(stream)).await,
             Beginning::End => return,
         }
-        // In a box of its own, so that a connection without a request is small.
+        // In boxes of their own, so that a connection without a request is small.
         match Box::pin(line.speak(stream)).await {
+            Some(left) if line.watch.has_unread() => return Box::pin(line.linger(left)).await,
             Some(quiet) => stream = quiet,
             None => return,
         }
@@ -175,7 +177,8 @@ impl Line {
     }
 
     /// Has hyper speak until the connection ends, or until it is quiet and can do without: at once for somebody unknown,
-    /// who may hold thousands, and where there are many; after a while for everybody.
+    /// who may hold thousands, and where there are many; after a while for everybody. One that hyper has ended is given back
+    /// when its client has more to send.
     async fn speak<S>(&mut self, stream: Stream<S>) -> Option<Stream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -201,6 +204,10 @@ impl Line {
                         Poll::Pending if watch.take_wait_ended() => return Poll::Ready(Progress::WaitEnded),
                         // Whether the client is still there is looked for once more.
                         Poll::Pending if watch.take_wait_begun() => {}
+                        // What is still to come is for nobody, and hyper would wait for it.
+                        Poll::Pending if watch.has_unread() && watch.phase() == Phase::Idle => {
+                            return Poll::Ready(Progress::Quiet);
+                        }
                         Poll::Pending if watch.is_quiet() && spares_buffers() => {
                             return Poll::Ready(Progress::Quiet);
                         }
@@ -213,10 +220,14 @@ impl Line {
                 progress = progress => match progress {
                     Progress::WaitEnded => self.look_after(self.house.settings().header_timeout),
                     Progress::Quiet => break,
-                    Progress::Ended(Ok(())) => return None,
-                    Progress::Ended(Err(error)) => {
-                        tracing::debug!(%error, "a connection broke");
-                        return None;
+                    Progress::Ended(ended) => {
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, "a connection broke");
+                        }
+                        if !self.watch.has_unread() {
+                            return None;
+                        }
+                        break;
                     }
                 },
                 () = self.timer.as_mut() => {
@@ -239,15 +250,32 @@ impl Line {
     }
 
     /// Tells a client that there is no room for its head, and hangs up.
-    async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: Stream<S>) {
+    async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: Stream<S>) {
         stream.refuse(self.house.answer_no_request(&reply::crowded(), self.guest));
+        self.linger(stream).await;
+    }
+
+    /// Ends this side of a connection, and listens on for a moment: one that is closed before its client has sent
+    /// everything loses the answer (RFC 9112 §9.6). Thousands may do this, so it is done without hyper.
+    async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: Stream<S>) {
+        if self.is_done(poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context))).await {
+            self.watch.enter(Phase::Lingering);
+            let deadline = self.watch.deadline(self.house.settings());
+            self.timer.as_mut().reset(deadline);
+            self.is_done(poll_fn(|context| stream.poll_discard(context))).await;
+        }
+    }
+
+    /// Whether work is done before the connection's time is over.
+    async fn is_done(&mut self, work: impl Future<Output = io::Result<()>>) -> bool {
+        let mut work = pin!(work);
         loop {
             tokio::select! {
                 biased;
-                _ = poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)) => return,
+                done = work.as_mut() => return done.is_ok(),
                 () = self.timer.as_mut() => {
                     if !self.is_in_time() {
-                        return;
+                        return false;
                     }
                 }
             }

@@ -29,6 +29,9 @@ use crate::settings::Settings;
 use crate::told::{self, Told};
 use crate::waiting::Waiting;
 
+/// Of how many refused requests at a time, of clients whom nobody knows, the rest is waited for. Each takes some 20 KiB.
+const UNKNOWN_BODIES_MAX: usize = 256;
+
 /// Everything that requests share.
 pub(crate) struct House {
     pub(crate) broker: Arc<dyn Broker>,
@@ -50,6 +53,8 @@ pub(crate) struct House {
     /// A permit for each byte of a body in hand.
     body_room: Semaphore,
     body_room_bytes: usize,
+    /// A permit for each refused request of somebody unknown of which more is to come.
+    unknown_bodies: Semaphore,
 }
 
 impl House {
@@ -84,6 +89,7 @@ impl House {
             request_ids,
             body_room,
             body_room_bytes: room,
+            unknown_bodies: Semaphore::new(UNKNOWN_BODIES_MAX),
         }
     }
 
@@ -119,14 +125,15 @@ impl House {
         let mut body = RequestBody::new(incoming, head.headers.contains_key(EXPECT));
         let knock = Knock { headers: &head.headers, asker, is_known: asker == guest && watch.is_known() };
         let outcome = guarded(self.carry_out(&head, knock, &mut body, &mut told, watch), watch).await;
-        if !body.is_at_end() && !self.is_discarded(&mut body, watch).await {
+        let is_left = !body.is_at_end() && !self.is_discarded(&mut body, watch).await;
+        if is_left {
             watch.leave_unread();
         }
         let (mut answer, fault) = match outcome {
             Ok(success) => (reply::to_success(success, id), None),
             Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
         };
-        if head.headers.contains_key(TRANSFER_ENCODING) {
+        if is_left || head.headers.contains_key(TRANSFER_ENCODING) {
             // Chunks are not followed by who watches the heads, so nothing after them is taken for a request.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -139,7 +146,14 @@ impl House {
         answer
     }
 
+    /// Takes the rest of a body that no verb has read, so that the connection can go on; false when some is left. A client
+    /// whom nobody knows may hold thousands of connections, so only so many are waited for.
     async fn is_discarded(&self, body: &mut RequestBody, watch: &Watch) -> bool {
+        let is_free = watch.is_known() || watch.is_in_hand();
+        let Ok(_place) = (if is_free { Ok(None) } else { self.unknown_bodies.try_acquire().map(Some) })
+        else {
+            return false;
+        };
         let discarded = async { Ok(body.discard().await) };
         guarded(discarded, watch).await.unwrap_or(false)
     }

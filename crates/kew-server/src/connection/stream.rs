@@ -3,8 +3,8 @@
 //! Several things happen here that hyper leaves to nobody. The first byte of a request and the end of an answer are noted,
 //! for deadlines. What hyper writes by itself because the bytes were no HTTP (a bare 400, 414 or 431) is put into
 //! the envelope: it is told from an answer of ours by when it comes, namely while no request is in hand. And a
-//! connection that ends before the client has sent everything is read out for a moment, so that the answer is not
-//! lost to a reset. A head that two servers could read in two ways ([`Heads`]) is spoilt, so that hyper refuses it.
+//! connection that ends before the client has sent everything is read out for a moment ([`Stream::poll_discard`]), so that
+//! the answer is not lost to a reset. A head that two servers could read in two ways ([`Heads`]) is spoilt, so that hyper refuses it.
 //!
 //! And hyper gets one request at a time. What comes behind it stays here ([`Ahead`]), and is read on, within a bound: so a
 //! client that leaves is noticed while its pull waits, whatever it has sent before. Who is unknown or has been idle gets no
@@ -170,7 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         }
     }
 
-    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Throws away what still comes, until the client has ended its side or sent too much.
+    pub(crate) fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ahead.clear();
         let mut scratch = [0; 4096];
         while self.discarded_bytes < LINGER_BYTES_MAX {
             let mut buffer = ReadBuf::new(&mut scratch);
@@ -259,8 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         if !self.is_shut {
             ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
             self.is_shut = true;
-            self.watch.enter(Phase::Lingering);
         }
-        if self.watch.has_unread() { self.poll_discard(context) } else { Poll::Ready(Ok(())) }
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,6 +1,8 @@
 //! Requests that cost the connection: each is told why in the envelope, and its place is free for the next client even
 //! while the bad one holds on (store-study §7.4 risks 4 and 8).
 
+use tokio::time::Instant;
+
 use crate::kew::JOBS;
 use crate::memory::{DEVELOPER, InMemory};
 
@@ -9,7 +11,12 @@ const ROOM: usize = 4 * 1024 * 1024;
 
 /// A push whose headers go on with `rest`.
 fn push(rest: &str) -> Vec<u8> {
-    format!("POST {JOBS}/messages HTTP/1.1\r\nhost: kew\r\n{DEVELOPER}\r\n{rest}").into_bytes()
+    push_as(DEVELOPER, rest)
+}
+
+/// The same with another credential.
+fn push_as(credential: &str, rest: &str) -> Vec<u8> {
+    format!("POST {JOBS}/messages HTTP/1.1\r\nhost: kew\r\n{credential}\r\n{rest}").into_bytes()
 }
 
 /// Sends bytes to a server that takes one connection at a time, and gives what it answers. Asserts that it then serves
@@ -43,6 +50,51 @@ async fn bodies_that_are_too_large_or_too_slow_cost_the_connection() {
     ] {
         assert_eq!((name, told_and_let_go(&bytes).await), (name, Some(expected)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_bodies_of_clients_whom_nobody_knows_are_waited_for() {
+    let kew = InMemory::start(None, |_| {}).await;
+    let half = push_as("authorization: Bearer wrong", "content-length: 1000000\r\n\r\n{");
+    let started = Instant::now();
+    // Given as many as are waited for
+    let mut waiting = Vec::new();
+    for _ in 0..256 {
+        let mut client = kew.connect(1_024).await;
+        client.send(&half).await;
+        waiting.push(client);
+    }
+    tokio::task::yield_now().await;
+    // When others come, then each is answered at once, and is listened to for a while
+    for rest in [
+        "content-length: 1000000\r\n\r\n{",
+        "content-length: 1000000\r\nexpect: 100-continue\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\nfffff\r\n{",
+    ] {
+        let mut client = kew.connect(1_024).await;
+        client.send(push_as("authorization: Bearer wrong", rest)).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.failure(), answer.header("connection")), ((401, 10_000), Some("close")));
+        client.send(vec![b'x'; 500_000]).await;
+        assert_eq!(client.end().await, "");
+    }
+    // But a body that is there does not cost the connection
+    let mut client = kew.connect(ROOM).await;
+    let path = format!("{JOBS}/messages");
+    for _ in 0..3 {
+        let refused = client.call("POST", &path, "authorization: Bearer wrong", r#"{"body":1}"#).await;
+        assert_eq!((refused.failure(), refused.header("connection")), ((401, 10_000), None));
+    }
+    assert_eq!(started.elapsed().as_secs(), 0);
+    // And those who were waited for in vain are told in the end, and let others be waited for
+    for client in &mut waiting {
+        assert_eq!(client.answer().await.failure(), (401, 10_000));
+        assert_eq!(client.end().await, "");
+    }
+    client.send(&half).await;
+    client.send(vec![b'x'; 999_999]).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.failure(), answer.header("connection")), ((401, 10_000), None));
 }
 
 #[tokio::test(start_paused = true)]
