@@ -31,7 +31,7 @@ use turn::Chores;
 pub(crate) use turn::Turn;
 
 /// How long after the last commit the log's end is marked as durable.
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE: Milliseconds = Milliseconds(50);
 
 /// After so many log bytes the keeper is told that there may be something to prepare.
 const POKE_BYTES: u64 = 256 * 1024;
@@ -105,6 +105,8 @@ pub(crate) struct Progress {
     indexing: BTreeSet<SegmentId>,
     /// Whether a new checkpoint may have made segments free.
     may_free: bool,
+    /// Whether others have taken turns since a writer went to sleep.
+    pub(crate) is_restless: bool,
     /// Who waits for a snapshot of the log.
     snapshots: Vec<SnapshotReply>,
 }
@@ -149,13 +151,27 @@ impl Driver {
 
     /// How long to wait: until the next lease ends, a delay is over while somebody waits, or the log's end wants
     /// marking.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.progress.noting.is_some() {
-            return Some(Duration::ZERO);
+    pub(crate) fn patience(&mut self) -> Option<Duration> {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut desk = shared.desk.lock();
+        let work = desk.as_mut()?;
+        let wake = self.wakes_at(work, now);
+        work.writer_until = wake;
+        self.progress.is_restless = false;
+        match wake {
+            // The state is being noted for a checkpoint.
+            Some(at) if at <= now => Some(Duration::ZERO),
+            wake => wake.map(|wake| Duration::from_millis(wake.since(now).0)),
         }
-        let now = self.shared.clock.now();
-        let mut desk = self.shared.desk.lock();
-        let Work { shard, writer_until, .. } = desk.as_mut()?;
+    }
+
+    /// When there is something to do next that nobody calls for.
+    fn wakes_at(&self, work: &Work, now: Timestamp) -> Option<Timestamp> {
+        if self.progress.noting.is_some() {
+            return Some(now);
+        }
+        let shard = &work.shard;
         let ripening = shard.state.next_ripening().map(|(at, _)| at);
         let next = ripening.filter(|_| self.shared.signals.any());
         // One that is being written comes to its end by a message.
@@ -167,11 +183,20 @@ impl Driver {
             let at = self.progress.checkpoint_at.after(period);
             at.max(self.progress.checkpoint_again_at)
         });
+        // What is late already is not tried again and again.
+        let soonest = now.after(Milliseconds(1));
         let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
-        *writer_until = wake;
-        let wait = wake.map(|wake| Duration::from_millis(wake.since(now).0.max(1)));
-        let mark = shard.journal.wants_mark().then_some(IDLE);
-        [wait, mark].into_iter().flatten().min()
+        let mark = shard.journal.wants_mark().then_some(now.after(IDLE));
+        [wake.map(|wake| wake.max(soonest)), mark].into_iter().flatten().min()
+    }
+
+    /// Whether a writer that sleeps wakes in time for what there is to do next that nobody calls for.
+    pub(crate) fn sleeps_short_enough(&self) -> bool {
+        let now = self.shared.clock.now();
+        self.shared.desk.lock().as_ref().is_none_or(|work| {
+            let until = work.writer_until;
+            self.wakes_at(work, now).is_none_or(|wake| until.is_some_and(|until| until <= wake))
+        })
     }
 
     /// Decides what is left, and takes what is to be made durable. On failure gives the reason, and those who wait for an
@@ -218,7 +243,10 @@ impl Driver {
 
     /// Marks the log's end when there has been nothing to do for a while.
     fn mark_if_quiet(&mut self, work: &mut Work, quiet: bool) -> Result<(), kew_journal::Error> {
-        let is_idle = quiet && self.progress.noting.is_none() && self.shared.under_way.is_none();
+        let is_idle = quiet
+            && !self.progress.is_restless
+            && self.progress.noting.is_none()
+            && self.shared.under_way.is_none();
         if is_idle || !self.progress.snapshots.is_empty() {
             work.shard.journal.mark()?;
         }

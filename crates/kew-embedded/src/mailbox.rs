@@ -32,6 +32,13 @@ pub(crate) struct Mailbox<T> {
     news: Condvar,
 }
 
+impl<T> Taken<T> {
+    /// Nothing came but the word that there is something to do.
+    pub(crate) const fn nothing() -> Self {
+        Self { items: Vec::new(), ran_out: false }
+    }
+}
+
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
         let contents = Contents { items: Vec::new(), closed: false, sleeping: 0, woken: false };
@@ -58,6 +65,16 @@ impl<T> Mailbox<T> {
         let mut contents = self.lock();
         contents.woken = true;
         contents.sleeping > 0
+    }
+
+    /// Takes note of what was said by [`Mailbox::note`], if there is no item that a taker has to see to.
+    pub(crate) fn heed(&self) -> bool {
+        let mut contents = self.lock();
+        if contents.items.is_empty() && !contents.closed {
+            contents.woken = false;
+            return true;
+        }
+        false
     }
 
     /// Wakes the taker though there is nothing new.
@@ -131,6 +148,20 @@ mod tests {
         mailbox.wake();
         assert_eq!(mailbox.take(None), Taken { items: Vec::<i32>::new(), ran_out: false });
         assert!(mailbox.take(Some(Duration::ZERO)).ran_out);
+    }
+
+    #[test]
+    fn a_word_can_be_heeded_without_taking_and_an_item_cannot() {
+        let mailbox = Mailbox::new();
+        mailbox.note();
+        assert!(mailbox.heed());
+        assert!(!mailbox.has_news());
+        assert_eq!(mailbox.put(1), Ok(()));
+        mailbox.note();
+        assert!(!mailbox.heed());
+        assert_eq!(mailbox.take(None).items, [1]);
+        mailbox.close();
+        assert!(!mailbox.heed());
     }
 
     #[test]

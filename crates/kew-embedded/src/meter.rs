@@ -6,7 +6,7 @@
 //! [`Broker::figures`]: kew_model::Broker::figures
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kew_model::Timestamp;
 use kew_model::figures::{Figure, Histogram, Reading, Sort, number};
@@ -62,7 +62,10 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     /// Starts with a group.
-    #[expect(clippy::disallowed_methods, reason = "it is read by who watches, and nothing is decided by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is read by who watches; no more than which thread syncs is decided by it"
+    )]
     pub(crate) fn start(group: &kew_journal::Group) -> Self {
         Self { started: Instant::now(), frames: group.frames() as u64, bytes: group.bytes() }
     }
@@ -83,12 +86,13 @@ impl Meter {
         }
     }
 
-    /// A group was made durable.
-    pub(crate) fn committed(&self, stopwatch: &Stopwatch) {
-        let took = stopwatch.started.elapsed().as_nanos();
-        self.commit_nanoseconds.observe(u64::try_from(took).unwrap_or(u64::MAX));
+    /// A group was made durable, in the time that this gives back.
+    pub(crate) fn committed(&self, stopwatch: &Stopwatch) -> Duration {
+        let took = stopwatch.started.elapsed();
+        self.commit_nanoseconds.observe(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         self.commit_frames.observe(stopwatch.frames);
         self.written_bytes.fetch_add(stopwatch.bytes, Relaxed);
+        took
     }
 
     /// So much of the log would have to be replayed by a start.

@@ -12,7 +12,7 @@ use loom::thread;
 use crate::desk::Desk;
 use crate::handoff::{attend, is_to_wake};
 use crate::mailbox::Mailbox;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::under_way::UnderWay;
 
 struct World {
@@ -25,6 +25,8 @@ struct World {
     answered: AtomicUsize,
     /// Whether to wake a writer; the product's way, or a wrong one.
     is_to_wake: fn(&Self) -> bool,
+    /// Whether those who ask may take turns, and look for news after them.
+    own_turns: Option<bool>,
 }
 
 /// As in the product.
@@ -40,7 +42,12 @@ fn too_early(world: &World) -> bool {
 
 impl World {
     fn new(is_to_wake: fn(&Self) -> bool) -> Arc<Self> {
+        Self::with_own_turns(is_to_wake, None)
+    }
+
+    fn with_own_turns(is_to_wake: fn(&Self) -> bool, own_turns: Option<bool>) -> Arc<Self> {
         Arc::new(Self {
+            own_turns,
             inbox: Mailbox::new(),
             orders: Mailbox::new(),
             desk: Desk::of(Vec::new()),
@@ -55,29 +62,57 @@ impl World {
         self.inbox.put(verb).unwrap();
         let decide = |work: &mut Vec<u32>, verbs: Vec<u32>| (work.extend(verbs), true);
         let call_writer = || {
-            if (self.is_to_wake)(self) {
+            if (self.is_to_wake)(self) && !self.take_turn_here() {
                 self.orders.wake();
             }
         };
         attend(&self.inbox, &self.desk, decide, call_writer, |()| {});
     }
 
+    /// As `Writers::turn_here`.
+    fn take_turn_here(&self) -> bool {
+        let Some(looks_again) = self.own_turns.filter(|_| self.under_way.is_none()) else { return false };
+        let Ok(driver) = self.driver.try_lock() else { return false };
+        if !self.orders.heed() {
+            return false;
+        }
+        self.turn(driver);
+        if looks_again && self.orders.has_news() {
+            self.orders.wake();
+        }
+        true
+    }
+
     /// Takes turns until so many verbs are answered, by this writer and others.
     fn write(&self, verbs: usize) {
         while self.answered.load(Ordering::SeqCst) < verbs {
             drop(self.orders.take(None));
-            let driver = self.driver.lock().unwrap();
-            let mut place = self.desk.lock();
-            let work = place.as_mut().unwrap();
-            work.extend(self.inbox.take(Some(Duration::ZERO)).items);
-            let group = core::mem::take(work);
-            self.under_way.begins(group.len());
-            drop(place);
-            drop(driver);
-            self.answered.fetch_add(group.len(), Ordering::SeqCst);
-            self.under_way.ends(group.len());
+            self.turn(self.driver.lock().unwrap());
         }
         self.orders.close();
+    }
+
+    /// Takes turns until somebody has seen that all is answered, this writer included.
+    fn write_until_closed(&self) {
+        while !self.orders.is_closed() {
+            drop(self.orders.take(None));
+            self.turn(self.driver.lock().unwrap());
+            if self.answered.load(Ordering::SeqCst) == 2 {
+                self.orders.close();
+            }
+        }
+    }
+
+    fn turn(&self, driver: MutexGuard<'_, ()>) {
+        let mut place = self.desk.lock();
+        let work = place.as_mut().unwrap();
+        work.extend(self.inbox.take(Some(Duration::ZERO)).items);
+        let group = core::mem::take(work);
+        self.under_way.begins(group.len());
+        drop(place);
+        drop(driver);
+        self.answered.fetch_add(group.len(), Ordering::SeqCst);
+        self.under_way.ends(group.len());
     }
 }
 
@@ -109,6 +144,36 @@ fn what_two_threads_ask_is_answered_in_whatever_order_they_come() {
 #[should_panic(expected = "deadlock")]
 fn a_look_at_the_writers_before_they_are_told_loses_a_call() {
     many_ask(too_early);
+}
+
+/// Two ask, and take turns themselves where nobody is at it. Whoever sees that all is answered ends the writer's wait.
+fn askers_take_turns(looks_again: bool) {
+    model(3, move || {
+        let world = World::with_own_turns(rightly, Some(looks_again));
+        let askers = [1, 2].map(|verb| {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                world.ask(verb);
+                if world.answered.load(Ordering::SeqCst) == 2 {
+                    world.orders.close();
+                }
+            })
+        });
+        world.write_until_closed();
+        askers.into_iter().for_each(|asker| asker.join().unwrap());
+        assert_eq!(world.answered.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
+fn askers_who_take_turns_leave_nothing_to_each_other() {
+    askers_take_turns(true);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn an_asker_that_looks_no_more_after_its_turn_loses_a_call() {
+    askers_take_turns(false);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Opening a store: replay the log into a state, then set the threads going.
 
 use std::io::Read;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread;
 
 use kew_journal::{Disk, FLIGHTS_MAX, Frame, Lsn, Opened, Replay};
@@ -152,6 +152,7 @@ fn assemble(
         keeper: Arc::clone(&keeper),
         clock: clock.clone(),
         under_way: UnderWay::default(),
+        writers: OnceLock::new(),
         called_from: Mutex::new(None),
         failure: watch::Sender::new(None),
     });
@@ -193,6 +194,7 @@ impl Embedded {
         let threads = Arc::new(Threads { shared: Arc::clone(&shared), running: Mutex::default() });
         // The writers first: should another not start, they are told to close, and end those that did.
         let writers = Arc::new(Writers::new(driver));
+        shared.writers.get_or_init(|| Arc::downgrade(&writers));
         for _ in 0..FLIGHTS_MAX {
             let writers = Arc::clone(&writers);
             threads.started(thread("kew-writer").spawn(move || writers.run())?);

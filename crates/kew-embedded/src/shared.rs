@@ -9,7 +9,7 @@
 //!   whoever asks may have seen come to pass.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use kew_model::{Clock as _, Error};
@@ -30,6 +30,7 @@ use crate::meter::Meter;
 use crate::reply::{self, home};
 use crate::signals::Signals;
 use crate::under_way::UnderWay;
+use crate::writers::Writers;
 
 /// Whom to tell that the store is closed.
 pub(crate) type CloseReply = oneshot::Sender<Result<(), Error>>;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: StoreClock,
     pub(crate) under_way: UnderWay,
+    /// For those who make durable what they brought; empty in a store without threads.
+    pub(crate) writers: OnceLock<Weak<Writers>>,
     /// The runtime of a task that is about to call the writer.
     pub(crate) called_from: Mutex<Option<Id>>,
     /// Why the store has failed, once it has.
@@ -82,7 +85,7 @@ impl Shared {
             work.step(inputs, self.clock.now(), self.keeper.no_space());
             let is_settled = work.is_settled();
             let leaving = is_settled.then(|| work.leave());
-            self.under_way.gathers(work.gathered());
+            self.under_way.gathers(work.gathered(), work.shard.journal.staged_bytes());
             (leaving, work.wants_writer(is_settled))
         };
         let give_out =
@@ -91,13 +94,13 @@ impl Shared {
     }
 
     /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes
-    /// after all tasks that are ready now: what these bring becomes part of the same group. Nobody waits for a timer, or
-    /// for a task of another runtime.
+    /// after all tasks that are ready now: what these bring becomes part of the same group, unless that is large already.
+    /// Nobody waits for a timer, or for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
         if !is_to_wake(&self.orders, &self.under_way) {
             return;
         }
-        let Some(runtime) = home() else { return self.orders.wake() };
+        let Some(runtime) = home().filter(|_| !self.under_way.is_large()) else { return self.orders.wake() };
         let mut called_from = self.called_from.lock().unwrap_or_else(PoisonError::into_inner);
         match *called_from {
             Some(id) if id == runtime.id() => {}
@@ -105,11 +108,8 @@ impl Shared {
             None => {
                 *called_from = Some(runtime.id());
                 drop(called_from);
-                let call = Call(Arc::clone(self));
-                drop(runtime.spawn(async move {
-                    yield_now().await;
-                    drop(call);
-                }));
+                let call = Call(Some(Arc::clone(self)));
+                drop(runtime.spawn(call.make()));
             }
         }
     }
@@ -172,11 +172,30 @@ impl Shared {
 }
 
 /// A call to the writer, made at the latest when it is dropped, with a runtime that ends.
-struct Call(Arc<Shared>);
+struct Call(Option<Arc<Shared>>);
+
+impl Call {
+    /// Once all tasks that are ready have come, takes the writer's turn if there is so little to do that to wake a writer,
+    /// and to be woken by it, takes as long. Otherwise calls one.
+    async fn make(mut self) {
+        yield_now().await;
+        let Some(shared) = self.0.take_if(|shared| shared.under_way.suits_whoever_asks()) else { return };
+        // Whatever is decided from here on is another call's.
+        shared.called_from.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let turn = catch_unwind(AssertUnwindSafe(|| {
+            let _alarm = Alarm { shared: Arc::clone(&shared), thread: "asking" };
+            shared.writers.get().and_then(Weak::upgrade).is_some_and(|writers| writers.turn_here())
+        }));
+        // After a panic the alarm has told everybody.
+        if turn.is_ok_and(|was_taken| !was_taken) {
+            shared.orders.wake();
+        }
+    }
+}
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let Self(shared) = self;
+        let Some(shared) = &self.0 else { return };
         shared.called_from.lock().unwrap_or_else(PoisonError::into_inner).take();
         shared.orders.wake();
     }

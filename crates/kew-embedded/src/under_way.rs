@@ -1,8 +1,22 @@
-//! How much is under way to the disk, and whether another group should follow at once.
+//! How much is under way to the disk, what gathers meanwhile, and who should see to that, and when.
+
+use std::time::Duration;
 
 use kew_journal::FLIGHTS_MAX;
 
 use crate::sync::{AtomicUsize, Ordering};
+
+/// A group of this size, in bytes, is sent off as soon as it is there: what is still to come takes the processor longer than
+/// a sync does, and can go with the next one.
+const LARGE_BYTES: usize = 48 << 10;
+
+/// Whoever asks may make so many answers durable by themselves. Where more come at a time, others of the same thread are
+/// about to ask, and had better do that during the sync.
+const FEW: usize = 2;
+
+/// Whoever asks may make durable what has gathered if that took less than this the last time: so long the others of its
+/// thread may have to wait for it.
+const SWIFT: Duration = Duration::from_millis(1);
 
 /// Counts what the writers have taken and not given out, and what gathers meanwhile.
 #[derive(Debug, Default)]
@@ -10,19 +24,29 @@ pub(crate) struct UnderWay {
     turns: AtomicUsize,
     answers: AtomicUsize,
     gathered: AtomicUsize,
+    gathered_bytes: AtomicUsize,
+    /// How long the last group took, in microseconds; 0 while that is not known.
+    last_microseconds: AtomicUsize,
 }
 
 impl UnderWay {
-    /// So many answers wait at the desk.
-    pub(crate) fn gathers(&self, answers: usize) {
+    /// So many answers wait at the desk, for a group of so many bytes.
+    pub(crate) fn gathers(&self, answers: usize, bytes: u64) {
         self.gathered.store(answers, Ordering::Relaxed);
+        self.gathered_bytes.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 
     /// A writer has taken everything, with so many answers.
     pub(crate) fn begins(&self, answers: usize) {
-        self.gathered.store(0, Ordering::Relaxed);
+        self.gathers(0, 0);
         self.answers.fetch_add(answers, Ordering::Relaxed);
         self.turns.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A group was written and synced in this time.
+    pub(crate) fn took(&self, time: Duration) {
+        let microseconds = usize::try_from(time.as_micros()).unwrap_or(usize::MAX);
+        self.last_microseconds.store(microseconds.max(1), Ordering::Relaxed);
     }
 
     /// A turn has come to its end.
@@ -45,6 +69,19 @@ impl UnderWay {
             (self.gathered.load(Ordering::Relaxed), self.answers.load(Ordering::Relaxed));
         turns == 0 || (turns < FLIGHTS_MAX && gathered * turns >= answers)
     }
+
+    /// Whether what has gathered is so much that it should not wait for what else is about to come.
+    pub(crate) fn is_large(&self) -> bool {
+        self.gathered_bytes.load(Ordering::Relaxed) >= LARGE_BYTES
+    }
+
+    /// Whether whoever has brought something may make it durable on its own thread, instead of waking a writer and being
+    /// woken by it: when nothing is under way, little has gathered, and syncs are swift.
+    pub(crate) fn suits_whoever_asks(&self) -> bool {
+        let took = self.last_microseconds.load(Ordering::Relaxed);
+        let is_swift = took > 0 && took < SWIFT.as_micros() as usize;
+        is_swift && self.is_none() && self.gathered.load(Ordering::Relaxed) <= FEW && !self.is_large()
+    }
 }
 
 #[cfg(test)]
@@ -56,16 +93,49 @@ mod tests {
         let under_way = UnderWay::default();
         assert!(under_way.wants_another(), "nobody else sees to it");
         under_way.begins(10);
-        under_way.gathers(9);
+        under_way.gathers(9, 900);
         assert!(!under_way.wants_another());
-        under_way.gathers(10);
+        under_way.gathers(10, 1_000);
         assert!(under_way.wants_another());
         under_way.begins(5);
-        under_way.gathers(100);
+        under_way.gathers(100, 10_000);
         assert!(!under_way.wants_another(), "as many are under way as may");
         under_way.ends(10);
         assert!(under_way.wants_another());
-        under_way.gathers(4);
+        under_way.gathers(4, 400);
         assert!(!under_way.wants_another());
+    }
+
+    #[test]
+    fn a_large_group_does_not_wait_for_more() {
+        let under_way = UnderWay::default();
+        under_way.gathers(3, LARGE_BYTES as u64 - 1);
+        assert!(!under_way.is_large());
+        under_way.gathers(3, LARGE_BYTES as u64);
+        assert!(under_way.is_large());
+        under_way.begins(3);
+        assert!(!under_way.is_large(), "it has been taken");
+    }
+
+    #[test]
+    fn whoever_asks_syncs_what_is_little_where_syncs_are_swift_and_nothing_is_under_way() {
+        let under_way = UnderWay::default();
+        under_way.gathers(FEW, 300);
+        assert!(!under_way.suits_whoever_asks(), "nobody knows how long it takes");
+        under_way.took(Duration::from_micros(150));
+        assert!(under_way.suits_whoever_asks());
+
+        under_way.begins(1);
+        assert!(!under_way.suits_whoever_asks(), "a writer is at it");
+        under_way.ends(1);
+        assert!(under_way.suits_whoever_asks());
+
+        under_way.gathers(FEW + 1, 300);
+        assert!(!under_way.suits_whoever_asks(), "many ask");
+        under_way.gathers(1, LARGE_BYTES as u64);
+        assert!(!under_way.suits_whoever_asks(), "there is much to write");
+        under_way.gathers(1, 300);
+        under_way.took(SWIFT);
+        assert!(!under_way.suits_whoever_asks(), "others would wait too long");
     }
 }

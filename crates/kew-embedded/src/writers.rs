@@ -2,6 +2,8 @@
 //!
 //! Whoever finds something to do takes it, and the others wait for more; so while one waits for its sync, another may
 //! take the next group. What they took is given out in the order in which it was taken (`driver/turn.rs`).
+//!
+//! Whoever asks may take a turn, too, where a sync is swift: to wake a writer, and to be woken by it, would take as long.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use kew_model::Error;
 
 use crate::driver::{Begun, Driver, Failed, Message, Turn};
+use crate::mailbox::Taken;
 use crate::shared::{Alarm, Shared};
 
 /// What the writers share.
@@ -36,7 +39,7 @@ impl Writers {
     pub(crate) fn run(&self) {
         let _alarm = Alarm { shared: Arc::clone(&self.shared), thread: "writer" };
         loop {
-            let Some(patience) = self.lock().as_ref().map(|driver| driver.patience()) else { return };
+            let Some(patience) = self.lock().as_mut().map(|driver| driver.patience()) else { return };
             if !self.turn(patience) {
                 return;
             }
@@ -46,11 +49,36 @@ impl Writers {
     /// Waits for something to do and does it; false when that was the last time.
     pub(crate) fn turn(&self, patience: Option<Duration>) -> bool {
         let taken = self.shared.orders.take(patience);
-        let mut slot = self.lock();
-        let Some(driver) = slot.as_mut() else {
-            self.come_late(taken.items);
+        let slot = self.lock();
+        if slot.is_some() {
+            return self.take_turn(slot, taken);
+        }
+        self.come_late(taken.items);
+        false
+    }
+
+    /// Makes durable what has gathered on the thread of whoever asks; false when a writer has to do it, because one is
+    /// at it or was told something else.
+    pub(crate) fn turn_here(&self) -> bool {
+        let Ok(slot) = self.driver.try_lock() else { return false };
+        // In this order: whatever is noted from here on is for the next turn.
+        if slot.is_none() || !self.shared.orders.heed() {
             return false;
-        };
+        }
+        self.take_turn(slot, Taken::nothing());
+        let wakes_in_time = self.lock().as_mut().is_none_or(|driver| {
+            driver.progress.is_restless = true;
+            driver.sleeps_short_enough()
+        });
+        if !wakes_in_time || self.shared.orders.has_news() {
+            self.shared.orders.wake();
+        }
+        true
+    }
+
+    /// Does what there is to do; false when that was the last time.
+    fn take_turn(&self, mut slot: MutexGuard<'_, Option<Box<Driver>>>, taken: Taken<Message>) -> bool {
+        let Some(driver) = slot.as_mut() else { return false };
         let Begun { turn, close } = driver.begin(taken);
         let is_last = !close.is_empty();
         // While it is the last one nobody begins another.

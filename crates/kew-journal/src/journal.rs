@@ -194,6 +194,12 @@ impl Journal {
         if self.staged.is_empty() { Ok(()) } else { self.mark() }
     }
 
+    /// How many bytes the next group has so far.
+    #[must_use]
+    pub fn staged_bytes(&self) -> u64 {
+        self.staged.iter().map(|part| part.range.len() as u64).sum()
+    }
+
     /// Whether everything that was staged is durable.
     #[must_use]
     pub fn is_durable(&self) -> bool {

@@ -91,7 +91,9 @@ impl Turn {
 
     fn land(&mut self, mut flight: Flight) -> Result<kew_journal::Landing, Error> {
         flight.run()?;
-        self.stopwatch.take().iter().for_each(|stopwatch| self.shared.meter.committed(stopwatch));
+        if let Some(stopwatch) = self.stopwatch.take() {
+            self.shared.under_way.took(self.shared.meter.committed(&stopwatch));
+        }
         flight.land()
     }
 

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use std::collections::HashSet;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, ThreadId};
 
 use kew_journal::{Disk, DiskFile, FolderLock, SimDisk, Space};
 
@@ -21,6 +23,8 @@ struct State {
     waiting: usize,
     /// How many went through, held up or not.
     passed: usize,
+    /// Which threads did.
+    passers: HashSet<ThreadId>,
 }
 
 impl Gate {
@@ -50,6 +54,11 @@ impl Gate {
         self.state.lock().unwrap().passed
     }
 
+    /// Whether this very thread has passed.
+    pub(crate) fn was_passed_here(&self) -> bool {
+        self.state.lock().unwrap().passers.contains(&thread::current().id())
+    }
+
     /// Returns when a thread waits here.
     pub(crate) fn is_met(&self) {
         let state = self.state.lock().unwrap();
@@ -66,6 +75,7 @@ impl Gate {
             state.waiting -= 1;
         }
         state.passed += 1;
+        state.passers.insert(thread::current().id());
         drop(state);
         self.news.notify_all();
     }

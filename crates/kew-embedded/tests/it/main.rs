@@ -17,6 +17,7 @@ mod gated;
 mod groups;
 mod large_state;
 mod looks;
+mod own_turns;
 mod partly_moved;
 mod redrive;
 mod regressions;

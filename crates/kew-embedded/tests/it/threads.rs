@@ -23,17 +23,17 @@ use crate::gated::{Gate, GatedDisk};
 const ASKERS: usize = 8;
 const PUSHES: usize = 200;
 
-fn open(disk: &SimDisk) -> Embedded {
+pub(crate) fn open(disk: &SimDisk) -> Embedded {
     let options = Options { segment_bytes: 64 << 10, checkpoint_bytes: 32 << 10, ..Options::default() };
     open_with(Arc::new(disk.clone()), options)
 }
 
-fn open_with(disk: Arc<dyn Disk>, options: Options) -> Embedded {
+pub(crate) fn open_with(disk: Arc<dyn Disk>, options: Options) -> Embedded {
     let chance = Arc::new(FixedChance::new(1));
     Embedded::open(disk, options, Arc::new(ManualClock::default()), chance).unwrap()
 }
 
-fn a_queue(store: &Embedded) -> Place {
+pub(crate) fn a_queue(store: &Embedded) -> Place {
     let account = wait(store.create_account(Some(AccountId([1; 16])), "one".to_owned())).unwrap();
     queue(store, account.id, "jobs", NewConsumer { kind: pulls(3), dead_letter_queue: None })
 }
@@ -110,7 +110,7 @@ fn many_who_ask_at_once_are_each_answered_rightly_and_a_power_cut_changes_nothin
     assert_eq!((after.count, after.bytes), (before.count, before.bytes));
 }
 
-fn one_message() -> PushBatch {
+pub(crate) fn one_message() -> PushBatch {
     let mut batch = PushBatch::new();
     batch.add(b"hello", ContentType::Text, None).unwrap();
     batch
