@@ -131,7 +131,13 @@ impl House {
         }
         let (mut answer, fault) = match outcome {
             Ok(success) => (reply::to_success(success, id), None),
-            Err(fault) => (reply::to_failure(&fault, head.uri.path(), id), Some(fault)),
+            Err(fault) => {
+                let fault = match &told.matched {
+                    Some(matched) => operations::naming(fault, matched),
+                    None => fault,
+                };
+                (reply::to_failure(&fault, head.uri.path(), id), Some(fault))
+            }
         };
         if is_left || head.headers.contains_key(TRANSFER_ENCODING) {
             // Chunks are not followed by who watches the heads, so nothing after them is taken for a request.

@@ -191,16 +191,38 @@ pub(crate) fn place_of(call: &Call<'_>) -> Result<Named, Fault> {
     Ok(Named::Queue(place))
 }
 
-/// What is said of a text that is no queue id. It shows the start of the text; what is no visible ASCII could mislead
-/// whoever reads it on a terminal, and becomes a question mark.
+/// What is said of a text that is no queue id.
 fn no_queue_id(text: &str) -> String {
+    let shown = visible(text);
+    format!("\"{shown}\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids")
+}
+
+/// Names what a path names and is not there, where the fault says no more than what kind of thing that is. It is the text of
+/// the request and nothing else, so it tells nobody what there is.
+pub(crate) fn naming(fault: Fault, matched: &Matched<'_>) -> Fault {
+    let named = match fault.kind() {
+        Kind::QueueIdUnknown | Kind::QueueNotFound => matched.queue,
+        Kind::ConsumerNotFound | Kind::SubscriptionNotFound | Kind::TokenNotFound => matched.item,
+        Kind::AccountNotFound => matched.account,
+        _ => "",
+    };
+    if named.is_empty() || fault.text() != fault.line().text {
+        return fault;
+    }
+    let text = format!("{}: {}", fault.text(), visible(named));
+    fault.detailed(text)
+}
+
+/// The start of a text from a path. What is no visible ASCII could mislead whoever reads it on a terminal, and becomes a
+/// question mark.
+fn visible(text: &str) -> String {
     const SHOWN_CHARACTERS: usize = 100;
     let visible = |c: char| if c.is_ascii_graphic() { c } else { '?' };
     let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(visible).collect();
     if text.chars().nth(SHOWN_CHARACTERS).is_some() {
         shown.push('…');
     }
-    format!("\"{shown}\" is not a queue id (32 hexadecimal digits); is it a name? GET …/queues lists the ids")
+    shown
 }
 
 /// Does what the request asks.
