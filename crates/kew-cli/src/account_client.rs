@@ -14,6 +14,9 @@ use kew_wire::queues::QueueView;
 use crate::client::{Client, if_forbidden};
 use crate::target::Target;
 
+/// What a queue may be called.
+const NAME_RULE: &str = "1 to 63 lowercase letters, digits and hyphens, no hyphen first or last";
+
 /// A queue as it is given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum QueueReference {
@@ -130,11 +133,15 @@ impl FromStr for QueueReference {
             return Ok(Self::Id(id));
         }
         text.parse().map(Self::Name).map_err(|_: kew_model::Error| {
-            "must be a queue's name (1 to 63 lowercase letters, digits and hyphens, no hyphen first or last) or its id \
-             (32 hexadecimal digits)"
-                .to_owned()
+            format!("must be a queue's name ({NAME_RULE}) or its id (32 hexadecimal digits)")
         })
     }
+}
+
+/// Reads the name of a queue that may not be there.
+pub(crate) fn queue_name(text: &str) -> Result<String, String> {
+    let read: Result<QueueName, _> = text.parse();
+    read.map(|name| name.to_string()).map_err(|_| format!("must be {NAME_RULE}"))
 }
 
 impl fmt::Display for QueueReference {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account_client::{AccountTarget, QueueReference};
 use crate::count::count_in;
+use crate::misuse::Misuse;
 use crate::{duration, output};
 
 /// Manage the consumers of queues.
@@ -148,9 +149,9 @@ impl Consumers {
 
 impl Add {
     fn run(&self) -> anyhow::Result<()> {
-        let account = self.common.account.open()?;
         let mut settings = Map::new();
-        self.settings.lay_over(&mut settings, self.worker.is_some())?;
+        self.settings.lay_over(&mut settings, self.worker.is_some()).map_err(Misuse::of)?;
+        let account = self.common.account.open()?;
         let mut body = json!({
             "type": if self.worker.is_some() { "worker" } else { "http_pull" },
             "settings": settings,

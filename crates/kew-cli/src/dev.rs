@@ -25,6 +25,7 @@ use kew_server::{Access, DEVELOPMENT_TOKEN, Settings};
 use kew_wire::messages::{BodyEncoding, JsonBodies};
 
 use crate::config::{self, LogFormat};
+use crate::misuse::Misuse;
 use crate::process::Process;
 use crate::serving::{self, Service};
 use crate::store::{Keeper, Store};
@@ -83,9 +84,11 @@ impl Dev {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         ensure!(
             self.listen.ip().is_loopback(),
-            "--listen: {} can be reached from other machines, and the token of kew dev is known to everybody: use \
-             127.0.0.1, or kew serve",
-            self.listen
+            Misuse::new(format!(
+                "--listen: {} can be reached from other machines, and the token of kew dev is known to everybody: use \
+                 127.0.0.1, or kew serve",
+                self.listen
+            ))
         );
         let ignored = config::variables();
         if !ignored.is_empty() {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
 use crate::lines::{Lines, Next};
+use crate::misuse::Misuse;
 use crate::output;
 
 /// The longest line that is read, in bytes: a message as it is printed, every character escaped.
@@ -85,7 +86,9 @@ fn read_leases(mut send: impl FnMut(Vec<String>) -> anyhow::Result<()>) -> anyho
     let input = std::io::stdin();
     ensure!(
         !input.is_terminal(),
-        "give lease ids, or pipe in what kew pull has printed, for example: kew pull jobs | kew ack jobs"
+        Misuse::new(
+            "give lease ids, or pipe in what kew pull has printed, for example: kew pull jobs | kew ack jobs"
+        )
     );
     let mut lines = Lines::of(BufReader::new(input), LINE_BYTES_MAX);
     let mut leases = Vec::new();

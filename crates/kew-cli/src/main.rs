@@ -28,6 +28,7 @@ mod leases;
 mod lines;
 mod logging;
 mod message;
+mod misuse;
 mod output;
 mod peek;
 mod private_file;
@@ -51,6 +52,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
+use misuse::Misuse;
 
 /// A request's memory is taken on one thread and often given back on another, which the system's allocator is slow at
 /// (bench/profile.md).
@@ -59,7 +61,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What stands below the list of commands.
 const AFTER_HELP: &str = "Start with: kew dev --queue jobs\n\n\
-    Exit status: 0 when it is done, 1 when it could not be, 2 when the command line cannot be read";
+    Exit status: 0 when it is done, 1 when it could not be, 2 when the command line cannot be meant so";
+
+/// The status of a command line that cannot be meant as it is, which is also that of its parser.
+const MISUSED: u8 = 2;
 
 /// A durable message queue that speaks the Cloudflare Queues API.
 #[derive(Debug, Parser)]
@@ -120,7 +125,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::print_error(&error);
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(MISUSED) } else { ExitCode::FAILURE }
         }
     }
 }

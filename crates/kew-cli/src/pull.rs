@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
 use crate::count::count_in;
 use crate::message::Messages;
+use crate::misuse::Misuse;
 use crate::{duration, output, settle};
 
 /// How long a pull that follows lets the server wait, in milliseconds: long enough to cost nothing, and shorter than
@@ -68,7 +69,10 @@ impl Pull {
     /// # Errors
     /// When the server cannot be reached or refuses.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        ensure!(!self.follow || self.wait_ms != Some(0), "--wait: must be more than 0 with --follow");
+        ensure!(
+            !self.follow || self.wait_ms != Some(0),
+            Misuse::new("--wait: must be more than 0 with --follow")
+        );
         let account = self.account.open()?;
         let messages = format!("{}/messages", account.queue_path(&self.queue)?);
         while self.pull(&account, &messages)? && self.follow {}

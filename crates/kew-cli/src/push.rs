@@ -17,6 +17,7 @@ use serde::de::IgnoredAny;
 
 use crate::account_client::{AccountClient, AccountTarget, QueueReference};
 use crate::lines::{Lines, Next};
+use crate::misuse::Misuse;
 use crate::{duration, output, progress};
 use batch::{Batch, Message};
 
@@ -84,9 +85,13 @@ impl Push {
         let is_streamed = self.texts.is_empty() && self.file.is_none();
         ensure!(
             !is_streamed || self.idempotency_key.is_none(),
-            "--idempotency-key: names one request, so give TEXT or --file with it"
+            Misuse::new("--idempotency-key: names one request, so give TEXT or --file with it")
         );
-        ensure!(self.texts.len() <= Limits::BATCH_MESSAGES_MAX, "give at most 100 messages, or pipe them in");
+        ensure!(
+            self.texts.len() <= Limits::BATCH_MESSAGES_MAX,
+            Misuse::new(format!("give at most 100 messages, not {}, or pipe them in", self.texts.len()))
+        );
+        let given = self.given().map_err(Misuse::of)?;
         let account = self.account.open()?;
         let path = format!("{}/messages/batch", account.queue_path(&self.queue)?);
         let mut pushed = Pushed::default();
@@ -94,7 +99,7 @@ impl Push {
             self.push_lines(&account, &path, &mut pushed)
                 .with_context(|| format!("{} pushed, and then", output::count(pushed.pushed, "message")))?;
         } else {
-            self.send(&account, &path, self.given()?, &mut pushed)?;
+            self.send(&account, &path, given, &mut pushed)?;
         }
         if self.json {
             return output::print(&output::json(&pushed));
@@ -104,7 +109,7 @@ impl Push {
         output::print(&format!("pushed {messages}{remark}"))
     }
 
-    /// The messages of arguments or a file.
+    /// The messages of arguments or a file, if there are any.
     fn given(&self) -> anyhow::Result<Batch> {
         let mut batch = Batch::default();
         if let Some(path) = &self.file {

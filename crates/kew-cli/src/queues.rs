@@ -10,7 +10,7 @@ use kew_model::Limits;
 use kew_wire::queues::{MetricsView, PurgedView, QueueView};
 use serde::Serialize;
 
-use crate::account_client::{AccountClient, AccountTarget, QueueReference};
+use crate::account_client::{AccountClient, AccountTarget, QueueReference, queue_name};
 use crate::{duration, output};
 
 /// Manage the queues of a running server.
@@ -73,6 +73,7 @@ struct Destroy {
 #[derive(Debug, Args)]
 struct Create {
     /// Name: 1 to 63 lowercase letters, digits and hyphens, no hyphen first or last.
+    #[arg(value_parser = queue_name)]
     name: String,
     #[command(flatten)]
     settings: Settings,
@@ -87,7 +88,7 @@ struct Update {
     /// Queue's name or id.
     queue: QueueReference,
     /// New name: 1 to 63 lowercase letters, digits and hyphens, no hyphen first or last.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = queue_name)]
     name: Option<String>,
     #[command(flatten)]
     settings: Settings,

@@ -4,15 +4,16 @@
 //! for all of them (clients-and-workers §1.1, §2); the ones that begin with `CF_` are wrangler's older names.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use kew_wire::access::Secret;
 use ureq::tls::{self, PemItem, RootCerts, TlsConfig};
 
 use crate::dev;
+use crate::misuse::Misuse;
 
 /// Variables that name the server, strongest first.
 const URL_VARIABLES: [&str; 4] =
@@ -49,6 +50,10 @@ impl Target {
     /// # Errors
     /// When it is not `http://HOST[:PORT]`, or with `https`, with or without the API's prefix.
     pub(crate) fn origin(&self) -> anyhow::Result<String> {
+        self.named_origin().map_err(Misuse::of)
+    }
+
+    fn named_origin(&self) -> anyhow::Result<String> {
         let url = self.url.clone().or_else(|| first_set(&URL_VARIABLES).map(|(_, url)| url));
         let url = url.unwrap_or_else(|| format!("http://{}", dev::LISTEN_DEFAULT));
         let origin = url.trim_end_matches('/');
@@ -71,18 +76,7 @@ impl Target {
     /// When the file of certificates cannot be read, or holds none.
     pub(crate) fn tls(&self) -> anyhow::Result<TlsConfig> {
         let Some(path) = self.ca_file() else { return Ok(TlsConfig::default()) };
-        let text = std::fs::read(&path)
-            .with_context(|| format!("cannot read the certificates in {}", path.display()))?;
-        let certificates: Result<Vec<_>, _> = tls::parse_pem(&text)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                Ok(_) => None,
-                Err(error) => Some(Err(error)),
-            })
-            .collect();
-        let certificates = certificates.with_context(|| format!("cannot read {}", path.display()))?;
-        ensure!(!certificates.is_empty(), "{}: there is no certificate in PEM form", path.display());
-        Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
+        trusting(&path).map_err(Misuse::of)
     }
 
     /// The file of trusted certificates, if one is named.
@@ -97,9 +91,9 @@ impl Target {
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         let origin = self.origin()?;
         let Some(authority) = origin.strip_prefix("http://") else {
-            bail!(
+            bail!(Misuse::new(format!(
                 "{origin}: this command speaks plain HTTP only; use an http:// address on the server's machine"
-            );
+            )));
         };
         resolve(authority, 80)
     }
@@ -126,15 +120,20 @@ impl Target {
         }
         if let Some(path) = &self.token_file {
             let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the token file {}", path.display()))?;
-            return secret(text.trim())
-                .map_err(|problem| anyhow!("--token-file {}: {problem}", path.display()));
+                .with_context(|| format!("cannot read the token file {}", path.display()))
+                .map_err(Misuse::of)?;
+            return secret(text.trim()).map_err(|problem| {
+                Misuse::new(format!("--token-file {}: {problem}", path.display())).into()
+            });
         }
         let token = first_set(&TOKEN_VARIABLES).map(|(_, token)| Secret::new(token));
-        token.context(
-            "no credential: give --token-file (DIR/admin.token of kew serve) or set KEW_TOKEN; for kew dev, read its \
-             settings first: set -a; source DIR/dev.env; set +a",
-        )
+        let token = token.ok_or_else(|| {
+            Misuse::new(
+                "no credential: give --token-file (DIR/admin.token of kew serve) or set KEW_TOKEN; for kew dev, read its \
+                 settings first: set -a; source DIR/dev.env; set +a",
+            )
+        })?;
+        Ok(token)
     }
 
     /// Where the credential comes from: a flag, with its file, or a variable.
@@ -150,6 +149,22 @@ impl Target {
 /// The account that the environment names.
 pub(crate) fn account() -> Option<String> {
     first_set(&ACCOUNT_VARIABLES).map(|(_, account)| account)
+}
+
+/// Trusts the certificates in a file and no others.
+fn trusting(path: &Path) -> anyhow::Result<TlsConfig> {
+    let text =
+        std::fs::read(path).with_context(|| format!("cannot read the certificates in {}", path.display()))?;
+    let certificates: Result<Vec<_>, _> = tls::parse_pem(&text)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+        .collect();
+    let certificates = certificates.with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(!certificates.is_empty(), "{}: there is no certificate in PEM form", path.display());
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
 }
 
 /// The address of `HOST[:PORT]`.

@@ -8,6 +8,7 @@ use kew_wire::access::{NewTokenRequest, TokenView};
 use crate::account_client::{AccountClient, QueueReference};
 use crate::client::Client;
 use crate::clock::SystemClock;
+use crate::misuse::Misuse;
 use crate::output;
 use crate::target::Target;
 
@@ -100,11 +101,13 @@ impl Token {
 impl Create {
     fn run(self) -> anyhow::Result<()> {
         let expires_on = self.expires_on.as_deref().map(|when| moment(when, &SystemClock::start()));
-        let expires_on = expires_on.transpose()?;
+        let expires_on = expires_on.transpose().map_err(Misuse::of)?;
         ensure!(
             !self.scopes.contains(&Scope::Admin) || (self.queue.is_none() && self.queue_prefix.is_none()),
-            "--scope admin: opens the accounts and tokens, which belong to no queue; leave --queue and --queue-prefix away, \
-             or give push,consume,read,write"
+            Misuse::new(
+                "--scope admin: opens the accounts and tokens, which belong to no queue; leave --queue and --queue-prefix \
+                 away, or give push,consume,read,write"
+            )
         );
         let account = self.common.open()?;
         let queue_id = self.queue.map(|queue| account.queue_id(&queue)).transpose()?;

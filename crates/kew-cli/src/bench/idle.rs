@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::bench::measure::resident_bytes;
 use crate::connection::{Connection, connect};
+use crate::misuse::Misuse;
 use crate::output;
 use crate::target::Target;
 use crate::tls;
@@ -77,8 +78,8 @@ pub(super) async fn measure(arguments: &Idle) -> anyhow::Result<Report> {
         None => hold(arguments, false, &request, async || connect(address).await).await,
         Some(name) => {
             let file = arguments.target.ca_file();
-            let trusted =
-                file.context("--ca-file: an https:// address needs the file of its certificate here")?;
+            let why = "--ca-file: an https:// address needs the file of its certificate here";
+            let trusted = file.ok_or_else(|| Misuse::new(why))?;
             let connector = tls::Connector::trusting(&trusted, name)?;
             hold(arguments, true, &request, async || connector.shake_hands(connect(address).await?).await)
                 .await
@@ -153,8 +154,10 @@ fn allow_files(count: u64) -> anyhow::Result<()> {
     }
     ensure!(
         limit.maximum.is_none_or(|hard| hard >= count),
-        "--connections: this process may open {} files and would need {count}: raise its limit (ulimit -n)",
-        limit.maximum.unwrap_or_default()
+        Misuse::new(format!(
+            "--connections: this process may open {} files and would need {count}: raise its limit (ulimit -n)",
+            limit.maximum.unwrap_or_default()
+        ))
     );
     limit.current = Some(count);
     setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")

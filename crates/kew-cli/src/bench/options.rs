@@ -11,6 +11,7 @@ use kew_wire::access::Secret;
 use crate::bench::requests::body_bytes_min;
 use crate::bench::{disk, idle, run};
 use crate::client::Client;
+use crate::misuse::Misuse;
 use crate::target::Target;
 
 /// Messages of a run that names neither a number nor a time.
@@ -215,15 +216,19 @@ impl Load {
         let (bytes_min, bytes_max) = (body_bytes_min(self.content_type), Limits::BODY_BYTES_MAX as usize);
         ensure!(
             (bytes_min..=bytes_max).contains(&self.body_bytes),
-            "--body-bytes: {} bodies have {bytes_min} to {bytes_max} bytes, not {}",
-            self.content_type.name(),
-            self.body_bytes
+            Misuse::new(format!(
+                "--body-bytes: {} bodies have {bytes_min} to {bytes_max} bytes, not {}",
+                self.content_type.name(),
+                self.body_bytes
+            ))
         );
         let batch_bytes = (self.body_bytes + Limits::MESSAGE_OVERHEAD_BYTES as usize) * batch;
         ensure!(
             batch_bytes as u64 <= Limits::BATCH_BYTES_MAX,
-            "--batch and --body-bytes: a batch may count for {} bytes, not {batch_bytes}",
-            Limits::BATCH_BYTES_MAX
+            Misuse::new(format!(
+                "--batch and --body-bytes: a batch may count for {} bytes, not {batch_bytes}",
+                Limits::BATCH_BYTES_MAX
+            ))
         );
         let messages = match (self.messages, self.seconds) {
             (Some(messages), _) => messages,
@@ -234,7 +239,10 @@ impl Load {
         let target = self.target.clone();
         let token = target.token()?;
         let address = target.address()?;
-        ensure!(self.queue.is_some() || !self.no_check, "--no-check needs --queue: nothing is created there");
+        ensure!(
+            self.queue.is_some() || !self.no_check,
+            Misuse::new("--no-check needs --queue: nothing is created there")
+        );
         let account = Client::new(&target)?.account(self.account.as_deref())?;
         let run_key = format!("{:08x}", rand::random::<u32>());
         let (queue, owns_queue) = match &self.queue {

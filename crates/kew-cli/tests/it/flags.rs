@@ -50,6 +50,51 @@ fn what_is_out_of_range_is_refused_by_the_name_of_its_flag() {
 }
 
 #[test]
+fn what_cannot_be_meant_so_is_refused_before_a_server_is_asked() {
+    let folder = folder();
+    std::fs::write(folder.path().join("bytes"), b"\xff").unwrap();
+    for (arguments, expected) in [
+        (
+            &["push", "jobs", "--idempotency-key", "k"][..],
+            "kew: --idempotency-key: names one request, so give TEXT",
+        ),
+        (&["push", "jobs", "--file", "gone"], "kew: cannot read gone: "),
+        (&["push", "jobs", "--file", "bytes"], "kew: cannot push bytes: is not UTF-8; --content-type bytes"),
+        (&["push", "jobs", "--content-type", "json", "{"], "kew: message 1: is no JSON"),
+        (&[&["push", "jobs"][..], &["x"; 101]].concat(), "kew: give at most 100 messages, not 101"),
+        (&["pull", "jobs", "--follow", "--wait", "0s"], "kew: --wait: must be more than 0"),
+        (
+            &["consumers", "add", "jobs", "--max-concurrency", "5"],
+            "kew: --max-concurrency: only a Worker has it",
+        ),
+        (
+            &["token", "create", "--scope", "admin", "--queue-prefix", "a"],
+            "kew: --scope admin: opens the accounts",
+        ),
+        (&["token", "create", "--scope", "push", "--expires", "soon"], "kew: --expires: must be a moment"),
+        (&["queues", "create", "A B"], "error: invalid value 'A B' for '<NAME>': must be 1 to 63 lowercase"),
+        (
+            &["queues", "update", "jobs", "--name", "-"],
+            "error: invalid value '-' for '--name <NAME>': must be 1",
+        ),
+        (&["queues", "list", "--url", "ftp://a"], "kew: ftp://a: the server is named as http://HOST:PORT"),
+        (&["queues", "list", "--token-file", "gone"], "kew: cannot read the token file gone: "),
+        (&["queues", "list", "--ca-file", "gone"], "kew: cannot read the certificates in gone: "),
+        (&["queues", "list", "--ca-file", "bytes"], "kew: bytes: there is no certificate in PEM form"),
+        (&["dev", "--listen", "0.0.0.0:0"], "kew: --listen: 0.0.0.0:0 can be reached from other machines"),
+        (&["bench", "push", "--no-check"], "kew: --no-check needs --queue"),
+        (&["bench", "push", "--url", "https://a"], "kew: https://a: this command speaks plain HTTP only"),
+    ] {
+        let text = refusal(folder.path(), arguments);
+        assert!(text.starts_with(expected), "{arguments:?}: {text}");
+    }
+    let mut command = command(folder.path(), &["queues", "list"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "without a token");
+    assert!(complaint(&output).starts_with("kew: no credential: give --token-file"));
+}
+
+#[test]
 fn a_lease_id_that_is_empty_is_refused() {
     let folder = folder();
     for verb in ["ack", "retry", "extend"] {
