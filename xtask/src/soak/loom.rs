@@ -10,6 +10,8 @@ pub(super) fn run() -> anyhow::Result<String> {
     let words = [
         "cargo",
         "test",
+        "--profile",
+        "soak",
         "--package",
         "kew-embedded",
         "--lib",
