@@ -98,8 +98,13 @@ fn what_cannot_be_meant_so_is_refused_before_a_server_is_asked() {
 fn a_lease_id_that_is_empty_is_refused() {
     let folder = folder();
     for verb in ["ack", "retry", "extend"] {
-        let text = refusal(folder.path(), &[verb, "jobs", ""]);
-        assert!(text.contains("a lease id must not be empty; perhaps the pull gave no message"), "{text}");
+        for leases in [&[""][..], &[" "], &["lease", ""]] {
+            let text = refusal(folder.path(), &[&[verb, "jobs"], leases].concat());
+            assert!(
+                text.contains("a lease id must not be empty; perhaps the pull gave no message"),
+                "{text}"
+            );
+        }
     }
 }
 
@@ -124,7 +129,11 @@ fn an_address_that_is_not_the_servers_is_told_apart() {
     let text = desk.complaint(&["queues", "list", "--url", &encrypted]);
     assert!(text.ends_with("; the server speaks plain HTTP: name it with http://\n"), "{text}");
     let text = desk.complaint(&["queues", "list", "--url", &format!("{}/queues", desk.kew.url)]);
-    assert!(text.contains("leave the path /queues away"), "{text}");
+    let expected = format!(
+        "kew: {}/queues: leave the path /queues away; only /client/v4 may stand behind http://HOST:PORT\n",
+        desk.kew.url
+    );
+    assert_eq!(text, expected);
     // What prints JSON in any case takes the flag that asks for it.
     desk.prints(&["push", "jobs", "hello"]);
     assert_eq!(desk.json(&["peek", "jobs"])["body"], "hello");

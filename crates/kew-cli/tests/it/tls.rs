@@ -5,7 +5,7 @@ use std::process::Output;
 
 use rustix::process::Signal;
 
-use crate::kew::{Kew, complaint, folder, printed, run};
+use crate::kew::{Kew, command, complaint, folder, printed, run};
 
 /// Writes a new certificate for 127.0.0.1 and its key over those in a folder.
 pub(crate) fn certify(folder: &Path) -> (PathBuf, PathBuf) {
@@ -72,6 +72,8 @@ fn a_certificate_that_cannot_be_used_is_refused_before_the_store_is_made() {
     assert!(refused.contains("no certificate chain in PEM form"), "{refused}");
     let refused = complaint(&run(folder.path(), &["serve", "--tls-key", key]));
     assert_eq!(refused, "kew: tls_key (--tls-key): needs tls_certificate, too\n");
+    let lonely = command(folder.path(), &["serve"]).env("KEW_TLS_CERTIFICATE", certificate).output().unwrap();
+    assert_eq!(complaint(&lonely), "kew: tls_certificate (KEW_TLS_CERTIFICATE): needs tls_key, too\n");
     assert!(!folder.path().join("kew-data").exists());
 }
 
