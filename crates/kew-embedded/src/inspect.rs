@@ -202,7 +202,7 @@ impl State {
             let runs = queue.runs.iter().count() * run;
             let gone = queue.gone.block_count() * (BLOCK_BYTES + 64);
             let delays = queue.delays.memory_bytes();
-            let extents = queue.extents.iter().len() * size_of::<Extent>();
+            let extents = queue.extents.iter().count() * size_of::<Extent>();
             size_of::<QueueState>() + runs + gone + delays + extents
         });
         let indexes: usize = self.indexes.values().map(|index| index.memory_bytes()).sum();

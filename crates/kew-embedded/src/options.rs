@@ -20,7 +20,7 @@ pub struct Options {
     /// it the queues with the most forget their oldest, so that a busy queue takes nothing from the others. Four million.
     pub idempotency_keys: usize,
     /// How much of the state is noted for a checkpoint between two groups of verbs, in pieces that take up to a
-    /// microsecond each. A queue is noted as a whole, whatever it holds. 256.
+    /// microsecond each. A queue takes some, however much it holds. 256.
     pub checkpoint_pieces: usize,
     /// Bytes that must stay free on the volume for pulls and acks; pushes are refused below it. `None`: the lesser of
     /// 1 GiB and 5 % of the volume, and two segments (design §8.13).

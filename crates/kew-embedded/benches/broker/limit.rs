@@ -115,7 +115,7 @@ fn push_unlike(store: &Store, places: &[Place], messages: u64) {
 }
 
 /// A delay of an hour to a day, and a length of up to 127 bytes, as good as drawn.
-fn unlike(number: u64) -> (u32, usize) {
+pub(crate) fn unlike(number: u64) -> (u32, usize) {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 16;
     (u32::try_from(3_600 + mixed % 82_800).unwrap(), usize::try_from(mixed >> 32 & 127).unwrap())

@@ -4,7 +4,8 @@
 //! backlog costs, a restart, memory. Then Criterion times batched lifecycles and single pushes from several callers.
 //! Set `TMPDIR` to choose the disk. Every answer waits for a sync, so only ratios within one run mean anything, and the
 //! load of the machine is printed with them. `cargo bench -p kew-embedded lifecycle` runs only what is named so, `figures`
-//! the figures alone, `memory` the largest state under a limit of memory, `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
+//! the figures alone, `memory` the largest state under a limit of memory, `pauses` the writer's turns while checkpoints of
+//! a large queue are taken; `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
 //! `KEW_BENCH_STATE=10` makes the large state whole, which is a tenth otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
@@ -14,6 +15,7 @@ mod figures;
 mod limit;
 mod load;
 mod many;
+mod pauses;
 mod state;
 
 use std::time::Duration;
@@ -21,6 +23,9 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 
 use load::{Load, MESSAGES};
+
+/// All tenths of the large state.
+const WHOLE: u64 = 10;
 
 fn lifecycles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("lifecycle of {MESSAGES} × 100 B"));
@@ -61,6 +66,9 @@ fn main() {
     let is_given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
     if is_given("memory") {
         return limit::print();
+    }
+    if is_given("pauses") {
+        return pauses::print(WHOLE);
     }
     // With a filter only what it names is run, and as a test each is run once.
     if is_given("--bench") && (is_given("figures") || arguments.len() == 1) {

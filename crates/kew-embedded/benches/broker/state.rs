@@ -1,5 +1,4 @@
-//! What a large state costs: the memory of millions of messages in every condition, and the longest turn of the writer
-//! while a checkpoint of it is noted. Printed, never asserted.
+//! What a large state costs: the memory of millions of messages in every condition. Printed, never asserted.
 //!
 //! A tenth of what the design names, or all of it with `KEW_BENCH_STATE=10`. `TMPDIR` chooses the disk; a folder in
 //! memory makes filling the store quick.
@@ -8,9 +7,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use kew_embedded::{Embedded, Options};
+use kew_embedded::{Embedded, Inspect, Options};
 use kew_journal::RealDisk;
 use kew_model::{
     AccountId, Broker, ConsumerKind, ContentType, Milliseconds, NewConsumer, NewQueue, Place, Pull,
@@ -24,9 +22,11 @@ use crate::figures::resident_bytes;
 const TENTHS: &str = "KEW_BENCH_STATE";
 
 const ACCOUNT: AccountId = AccountId([7; 16]);
-const LONG: Milliseconds = Milliseconds(43_200_000);
+/// How long a lease is that does not end meanwhile.
+pub(crate) const LONG: Milliseconds = Milliseconds(43_200_000);
 
-fn tenths() -> u64 {
+/// How much of the large state is wanted.
+pub(crate) fn tenths() -> u64 {
     std::env::var(TENTHS).map_or(1, |text| text.parse().unwrap())
 }
 
@@ -53,6 +53,14 @@ impl Store {
             wait(store.create_account(Some(ACCOUNT), "bench".to_owned())).unwrap();
         }
         Self { store, clock }
+    }
+
+    pub(crate) fn broker(&self) -> &Embedded {
+        &self.store
+    }
+
+    pub(crate) fn inspect(&self) -> Inspect<'_> {
+        self.store.inspect()
     }
 
     /// A queue that is there already.
@@ -142,49 +150,6 @@ pub(crate) fn memory() {
     tell(&format!("{} delayed, a hundred alike", 1_000_000 * tenths));
     store.push(queues[3], 1_000_000 * tenths, Some(true));
     tell(&format!("{} delayed, none alike", 1_000_000 * tenths));
-}
-
-/// The writer's turns from when a checkpoint is due until all of the state was noted.
-pub(crate) fn pauses() {
-    let tenths = tenths();
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path());
-    // Every other message of the one queue is acknowledged, behind one that is not.
-    let bits = store.queue("bits");
-    store.push(bits, 2_000_000 * tenths, None);
-    for _ in 0..20_000 * tenths {
-        let mut settlement = store.pull(bits, 100);
-        let mut at = 0;
-        settlement.acks.retain(|_| {
-            at += 1;
-            at % 2 == 0
-        });
-        wait(store.store.settle(bits, settlement)).unwrap();
-    }
-    let runs = store.queue("runs");
-    store.push(runs, 100_000 * tenths, None);
-    (0..100_000 * tenths).for_each(|_| drop(store.pull(runs, 1)));
-
-    store.clock.advance(Milliseconds(60_000));
-    let noted = store.store.inspect().noted();
-    let mut turns: Vec<Duration> = Vec::new();
-    let mut noted_before = u64::MAX;
-    while noted_before != store.store.inspect().noted() {
-        noted_before = store.store.inspect().noted();
-        let started = Instant::now();
-        store.store.inspect().write();
-        turns.push(started.elapsed());
-    }
-    let longest = turns.iter().max().unwrap();
-    println!(
-        "state: checkpoint of {} runs of one lease, {} runs of 50, {} bits: {} pieces in {} turns of the writer, the \
-         longest {longest:.0?}",
-        100_000 * tenths,
-        20_000 * tenths,
-        1_000_000 * tenths,
-        store.store.inspect().noted() - noted,
-        turns.len() - 1,
-    );
 }
 
 pub(crate) fn mebibytes(bytes: u64) -> f64 {

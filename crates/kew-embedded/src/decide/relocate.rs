@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(after.digest(), before);
         let queue = &world.state.queues[&QUEUE];
         assert!(queue.runs.find(Sequence(4)).is_some_and(|(_, run)| run.phase == Phase::Exhausted));
-        assert_eq!(queue.extents.iter().len(), 1);
+        assert_eq!(queue.extents.iter().count(), 1);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         assert!(steps.len() > 25 && steps.iter().all(|step| (1..=6).contains(&step.len())), "{steps:?}");
         assert_eq!(steps.concat(), (1..=200).filter(|at| *at != 2 && *at != 4).collect::<Vec<_>>());
         let queue = &world.state.queues[&QUEUE];
-        assert_eq!(queue.extents.iter().len(), 1);
+        assert_eq!(queue.extents.iter().count(), 1);
         assert!(world.state.is_dead(OLD));
         assert_eq!(world.relocate(700), Vec::<Vec<u64>>::new(), "nothing is left to move");
     }

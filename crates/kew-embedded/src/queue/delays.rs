@@ -93,7 +93,7 @@ impl Delays {
     /// Adds an entry, as one of [`Delays::iter`].
     pub(crate) fn restore(&mut self, entry: Delayed) {
         let at = self.leaf_for(entry.key());
-        let is_last = self.leaves.last_key() == Some(at);
+        let is_last = self.leaves.last().is_some_and(|(last, _)| *last == at);
         let Some(leaf) = self.leaves.get_mut(&at) else { return };
         if leaf.lengthen(&entry) {
             return;
@@ -115,14 +115,18 @@ impl Delays {
 
     /// The leaf that an entry belongs to; a new one if none is there.
     fn leaf_for(&mut self, key: Key) -> Key {
-        if let Some((at, _)) = self.leaves.down_from(key).next() {
+        if let Some((at, _)) = self.leaves.last_up_to(key) {
             return *at;
         }
         // Nothing is taken any more from what was the first.
-        let former = self.leaves.first_key().and_then(|at| self.leaves.get_mut(&at));
+        let former = self.first_leaf().and_then(|at| self.leaves.get_mut(&at));
         former.into_iter().for_each(Leaf::pack);
         self.leaves.insert(FIRST, Leaf::default());
         FIRST
+    }
+
+    fn first_leaf(&self) -> Option<Key> {
+        self.leaves.first().map(|(at, _)| *at)
     }
 
     /// Splits a full leaf to which an entry with this key is to be added.
@@ -159,7 +163,7 @@ impl Delays {
 
     /// The first time after `since` at which a delay is over.
     pub(crate) fn next_after(&self, since: Timestamp) -> Option<Timestamp> {
-        let begin = self.leaves.down_from((since, u64::MAX)).next().map_or(FIRST, |(at, _)| *at);
+        let begin = self.leaves.last_up_to((since, u64::MAX)).map_or(FIRST, |(at, _)| *at);
         let entries = self.leaves.up_from(begin).flat_map(|(_, leaf)| leaf.iter());
         entries.map(|entry| entry.available_at).find(|at| *at > since)
     }
@@ -167,7 +171,7 @@ impl Delays {
     /// Takes out everything before `sequence` in order, and it: the messages before it were discarded.
     pub(crate) fn take(&mut self, sequence: Sequence) {
         let mut found = false;
-        while !found && let Some(at) = self.leaves.first_key() {
+        while !found && let Some(at) = self.first_leaf() {
             let Some(leaf) = self.leaves.get_mut(&at) else { return };
             while !found && let Some(entry) = leaf.pop() {
                 found = entry.holds(sequence.0);

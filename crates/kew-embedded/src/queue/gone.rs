@@ -3,8 +3,9 @@
 //! A stuck message costs the bits of those acked behind it: 1.25 MB for ten million, less where whole blocks are gone.
 //! Copies share the blocks that neither has changed since.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use crate::queue::chunks::Chunks;
 
 /// Messages of one block.
 const BLOCK: u64 = 4096;
@@ -27,13 +28,13 @@ enum Block {
 pub(crate) struct Gone {
     /// Everything below it is gone; it is itself not.
     floor: u64,
-    blocks: BTreeMap<u64, Block>,
+    blocks: Chunks<u64, Block>,
 }
 
 impl Gone {
     /// Nothing is gone; sequences begin at 1.
     pub(crate) fn new() -> Self {
-        Self { floor: 1, blocks: BTreeMap::new() }
+        Self { floor: 1, blocks: Chunks::default() }
     }
 
     pub(crate) fn floor(&self) -> u64 {
@@ -70,7 +71,7 @@ impl Gone {
     /// Raises the floor to `floor` and over whatever is gone from there on.
     pub(crate) fn raise(&mut self, floor: u64) {
         self.floor = self.floor.max(floor);
-        self.blocks = self.blocks.split_off(&(self.floor / BLOCK));
+        self.blocks.remove_below(self.floor / BLOCK);
         while let Some(block) = self.blocks.get(&(self.floor / BLOCK)) {
             let end = (self.floor / BLOCK + 1) * BLOCK;
             let first_left = match block {
@@ -101,9 +102,10 @@ impl Gone {
         sequence
     }
 
-    /// How many blocks there are: what a copy costs.
+    /// How many blocks there are.
+    #[cfg(feature = "test-util")]
     pub(crate) fn block_count(&self) -> usize {
-        self.blocks.len()
+        self.blocks.iter().count()
     }
 
     /// How many sequences of `from..to` are gone.
@@ -128,7 +130,11 @@ impl Gone {
 
     /// Sets the bits `from..to` of one block.
     fn set(&mut self, from: u64, to: u64) {
-        let block = self.blocks.entry(from / BLOCK).or_insert_with(|| Block::Some(Arc::new([0; WORDS])));
+        let number = from / BLOCK;
+        let Some(block) = self.blocks.get_mut(&number) else {
+            self.blocks.insert(number, Block::Some(Arc::new([0; WORDS])));
+            return self.set(from, to);
+        };
         let Block::Some(words) = block else { return };
         let words = Arc::make_mut(words);
         let mut start = from;
@@ -241,6 +247,6 @@ mod tests {
         assert_eq!(partial, 2);
         gone.insert(1, 2);
         assert_eq!(gone.floor(), 10_000_000);
-        assert!(gone.blocks.len() <= 1, "only the block that holds the floor");
+        assert!(gone.block_count() <= 1, "only the block that holds the floor");
     }
 }

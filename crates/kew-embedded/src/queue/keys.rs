@@ -4,10 +4,12 @@
 //! beyond its own bound the queues with the most forget their oldest (`state.rs`). One that is too old is as unknown as one
 //! that never was, whether or not it has been forgotten yet.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kew_model::{Idempotency, Limits, Seconds, Timestamp};
+
+use crate::queue::chunks::Chunks;
 
 /// A key.
 type Key = [u8; 16];
@@ -46,7 +48,8 @@ const FORGOTTEN_BY_ONE: usize = 64;
 /// The requests, oldest first, in pieces that copies share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Order {
-    pieces: VecDeque<Arc<Vec<(Timestamp, Idempotency)>>>,
+    /// By a number that rises from piece to piece; never empty ones.
+    pieces: Chunks<u64, Arc<Vec<(Timestamp, Idempotency)>>>,
     /// How many of the first piece are forgotten.
     passed: usize,
     len: usize,
@@ -54,36 +57,38 @@ pub(crate) struct Order {
 
 impl Order {
     fn push(&mut self, at: Timestamp, carried_out: Idempotency) {
-        match self.pieces.back_mut().filter(|piece| piece.len() < PIECE) {
+        let last = self.pieces.last().map(|(number, piece)| (*number, piece.len()));
+        let with_room = last.filter(|(_, len)| *len < PIECE).and_then(|(last, _)| self.pieces.get_mut(&last));
+        match with_room {
             Some(piece) => Arc::make_mut(piece).push((at, carried_out)),
-            None => self.pieces.push_back(Arc::new(vec![(at, carried_out)])),
+            None => {
+                let next = last.map_or(0, |(last, _)| last + 1);
+                self.pieces.insert(next, Arc::new(vec![(at, carried_out)]));
+            }
         }
         self.len += 1;
     }
 
     fn front(&self) -> Option<&(Timestamp, Idempotency)> {
-        self.pieces.front()?.get(self.passed)
+        let (_, piece) = self.pieces.first()?;
+        piece.get(self.passed)
     }
 
     fn pop(&mut self) -> Option<(Timestamp, Idempotency)> {
         let front = *self.front()?;
         self.passed += 1;
         self.len -= 1;
-        if self.pieces.front().is_some_and(|piece| piece.len() == self.passed) {
-            self.pieces.pop_front();
+        let over = self.pieces.first().filter(|(_, piece)| piece.len() == self.passed);
+        if let Some(number) = over.map(|(number, _)| *number) {
+            self.pieces.remove(&number);
             self.passed = 0;
         }
         Some(front)
     }
 
-    /// How many pieces there are: what a copy costs.
-    pub(crate) fn piece_count(&self) -> usize {
-        self.pieces.len()
-    }
-
     /// Those that are not too old, oldest first.
     pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = &(Timestamp, Idempotency)> {
-        let requests = self.pieces.iter().flat_map(|piece| piece.iter()).skip(self.passed);
+        let requests = self.pieces.values().flat_map(|piece| piece.iter()).skip(self.passed);
         // One whose key was used again since is over, for it could not be before.
         requests.filter(move |(at, _)| !is_over(*at, now))
     }

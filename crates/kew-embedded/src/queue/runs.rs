@@ -82,6 +82,10 @@ impl Runs {
 
     /// The run that holds a message.
     pub(crate) fn find(&self, sequence: Sequence) -> Option<(RunKey, &Run)> {
+        let last = self.by_sequence.last_up_to((sequence, u64::MAX)).map(|(key, run)| (*key, run));
+        if last.is_none_or(|(_, run)| run.bit(sequence).is_some()) {
+            return last;
+        }
         let lowest = Sequence(sequence.0.saturating_sub(RUN_WIDTH - 1));
         let near = self.by_sequence.down_from((sequence, u64::MAX)).map(|(key, run)| (*key, run));
         near.take_while(|(key, _)| key.0 >= lowest).find(|(_, run)| run.bit(sequence).is_some())

@@ -66,7 +66,7 @@ fn what_is_discarded_takes_no_more_than_what_is_left() {
 
     // And when the last has gone nothing is left at all
     delays.discard(10_000, |_, _| false);
-    assert_eq!((delays.entries, delays.leaves.chunk_count(), delays.by_lowest.len()), (0, 0, 0));
+    assert_eq!((delays.entries, delays.leaves.iter().count(), delays.by_lowest.len()), (0, 0, 0));
 }
 
 #[test]
