@@ -15,6 +15,7 @@ mod watch;
 use core::convert::Infallible;
 use core::future::{Future as _, poll_fn};
 use core::pin::{Pin, pin};
+use core::sync::atomic::Ordering::Relaxed;
 use core::task::Poll;
 use core::time::Duration;
 use std::io;
@@ -65,9 +66,9 @@ const READ_BYTES_MAX: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
 
-/// How many connections may be open before those that wait for their next request give their buffers back at once, and
+/// On how many connections hyper may speak before those that wait for their next request give its buffers back at once, and
 /// not after a while. The allocator keeps what thousands once had, so thousands never get it.
-const UNCROWDED_MAX: usize = 512;
+const SPOKEN_MAX: usize = 1_024;
 
 /// How a connection went on that hyper speaks on.
 enum Progress {
@@ -77,6 +78,22 @@ enum Progress {
     WaitEnded,
     /// No request is to be served on, and the buffers are better used elsewhere.
     Quiet,
+}
+
+/// One of the connections that hyper speaks on.
+struct Spoken(Arc<House>);
+
+impl Spoken {
+    fn begin(house: Arc<House>) -> Self {
+        house.spoken.fetch_add(1, Relaxed);
+        Self(house)
+    }
+}
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        self.0.spoken.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What all of a connection's states share.
@@ -183,6 +200,7 @@ impl Line {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let _spoken = Spoken::begin(self.house.clone());
         let (guest, house, watched) = (self.guest, self.house.clone(), self.watch.clone());
         let service = service_fn(move |request| {
             let (house, watch) = (house.clone(), watched.clone());
@@ -196,7 +214,7 @@ impl Line {
             .serve_connection(TokioIo::new(stream), service);
         loop {
             let (watch, house) = (self.watch.as_ref(), self.house.as_ref());
-            let spares_buffers = || !watch.is_known() || house.guests.open() > UNCROWDED_MAX;
+            let spares_buffers = || !watch.is_known() || house.spoken.load(Relaxed) > SPOKEN_MAX;
             let progress = poll_fn(|context| {
                 loop {
                     match Pin::new(&mut connection).poll(context) {

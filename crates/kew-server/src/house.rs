@@ -3,6 +3,7 @@
 use core::future::Future;
 use core::panic::AssertUnwindSafe;
 use core::pin::pin;
+use core::sync::atomic::AtomicUsize;
 use core::task::Poll;
 use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
@@ -44,6 +45,8 @@ pub(crate) struct House {
     /// For the large unfinished heads of all connections.
     pub(crate) head_room: Arc<HeadRoom>,
     pub(crate) guests: Arc<Guests>,
+    /// On how many connections hyper speaks.
+    pub(crate) spoken: AtomicUsize,
     pub(crate) meters: Meters,
     /// One scrape at a time has the turn.
     pub(crate) scrapes: Mutex<()>,
@@ -82,6 +85,7 @@ impl House {
             waiting,
             head_room,
             guests,
+            spoken: AtomicUsize::new(0),
             meters,
             scrapes,
             settings,
