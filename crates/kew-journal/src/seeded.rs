@@ -77,6 +77,8 @@ pub enum Bug {
     CheckpointForgetsDelivered,
     /// A checkpoint lacks idempotency keys.
     CheckpointForgetsKeys,
+    /// A queue in a checkpoint claims frames that came after it was noted.
+    CheckpointClaimsTooMuch,
     /// An acknowledged message is not remembered as gone.
     ForgetAck,
 }
@@ -92,7 +94,7 @@ impl Bug {
     ];
 
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::SkipSync,
         Self::SyncOneLate,
         Self::SwallowWriteError,
@@ -128,6 +130,7 @@ impl Bug {
         Self::IgnoreIdempotency,
         Self::CheckpointForgetsDelivered,
         Self::CheckpointForgetsKeys,
+        Self::CheckpointClaimsTooMuch,
         Self::ForgetAck,
     ];
 }
