@@ -158,12 +158,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admin_allows_everything_and_others_only_themselves() {
-        let admin = ScopeSet::default().with(Scope::Admin);
-        let push = ScopeSet::default().with(Scope::Push);
-        assert!(Scope::ALL.into_iter().all(|scope| admin.allows(scope)));
-        assert!(push.allows(Scope::Push));
-        assert!(!push.allows(Scope::Consume) && !push.allows(Scope::Admin));
+    fn admin_allows_everything_and_each_other_scope_only_itself() {
+        for given in Scope::ALL {
+            let set = ScopeSet::default().with(given);
+            for wanted in Scope::ALL {
+                let is_allowed = given == wanted || given == Scope::Admin;
+                assert_eq!(set.allows(wanted), is_allowed, "{wanted:?} by {given:?}");
+            }
+            assert_eq!(set.iter().collect::<Vec<_>>(), [given]);
+            assert_eq!(set.with(given), set, "a scope named twice is named");
+            assert_eq!(ScopeSet::from_bits(set.bits()), set);
+            assert_eq!(Scope::from_name(given.name()), Some(given));
+        }
+        assert_eq!(Scope::from_name("none"), None);
         assert_eq!(ScopeSet::from_bits(0xff), Scope::ALL.into_iter().collect());
     }
 }

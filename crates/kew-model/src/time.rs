@@ -47,3 +47,23 @@ impl fmt::Display for Milliseconds {
         write!(f, "{} ms", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_add_up_and_stop_where_time_does() {
+        let moment = Timestamp(5_000);
+        assert_eq!(moment.after(Seconds(2)), Timestamp(7_000));
+        assert_eq!(moment.after(Milliseconds(2)), Timestamp(5_002));
+        assert_eq!(Timestamp(u64::MAX - 1).after(Milliseconds(2)), Timestamp::NEVER);
+        assert_eq!(Timestamp(7_001).since(moment), Milliseconds(2_001));
+        assert_eq!(moment.since(Timestamp(7_001)), Milliseconds(0));
+    }
+
+    #[test]
+    fn lengths_are_shown_with_their_unit() {
+        assert_eq!(format!("{} {}", Seconds(3), Milliseconds(4)), "3 s 4 ms");
+    }
+}

@@ -185,6 +185,12 @@ mod tests {
             assert!(matches!(error, KeyRingError::Line(2 | 3)), "{line}");
             assert!(!error.to_string().contains("abab"));
         }
-        assert!(!format!("{:?}", KeyRing::generate(&Fixed(0xab))).contains("abab"));
+    }
+
+    #[test]
+    fn a_ring_shows_how_many_keys_it_has_and_nothing_of_them() {
+        let mut ring = KeyRing::generate(&Fixed(0xab));
+        ring.rotate(&Fixed(0xcd));
+        assert_eq!(format!("{ring:?}"), "KeyRing(2 keys, …)");
     }
 }
