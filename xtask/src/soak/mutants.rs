@@ -13,10 +13,11 @@ mod ledger;
 mod tree;
 
 use core::time::Duration;
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::program::{self, Program};
 use crate::{say, workspace};
@@ -78,6 +79,7 @@ pub(super) fn run(time: Duration, places: &Places) -> anyhow::Result<String> {
             }
             let command = command(&program, ledger.folder(), (guard, files), places, tests, left);
             let ended = command.status()?;
+            verify(tests, &output, &ledger)?;
             ledger.note()?;
             ensure!(ended.code().is_some_and(|code| ENDS.contains(&code)), "{command}: {ended}");
         }
@@ -139,10 +141,31 @@ fn command(
     words.extend(tests.targets.iter().map(|target| format!("--cargo-arg={target}")));
     words.extend(["--", "--"].iter().chain(tests.chosen).map(|&word| word.to_owned()));
     let words: Vec<_> = words.iter().map(String::as_str).collect();
+    in_the_copy(Program::new(&words))
+}
+
+/// Whether the tests still pass without any change. A build in steps that was cut short has been seen to keep a change that
+/// was taken back long ago, and then everything seems to be noticed; what a run says that ended so counts for nothing.
+fn verify(tests: &Tests, output: &Path, ledger: &Ledger) -> anyhow::Result<()> {
+    say::line("the tests once more, without any change");
+    let words = ["cargo", "test", "--quiet"].map(str::to_owned).into_iter();
+    let words = words.chain(tests.packages.iter().map(|package| format!("--package={package}")));
+    let words =
+        words.chain(tests.targets.iter().chain(&["--"]).chain(tests.chosen).map(|&word| word.to_owned()));
+    let words: Vec<_> = words.collect();
+    let passed = in_the_copy(Program::new(&words.iter().map(String::as_str).collect::<Vec<_>>())).run();
+    if passed.is_err() {
+        for folder in [ledger.folder().join("mutants.out"), output.join("build")] {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+    }
+    passed.context("the tests fail without any change, so this run counts for nothing; the next builds anew")
+}
+
+fn in_the_copy(program: Program) -> Program {
     let output = workspace::root().join("target").join("mutants");
-    let command = Program::new(&words).within(&output.join("tree"));
-    let command = command.variable("CARGO_TARGET_DIR", output.join("build"));
-    SIZES.into_iter().chain(BUILD).fold(command, |command, (name, value)| command.variable(name, value))
+    let program = program.within(&output.join("tree")).variable("CARGO_TARGET_DIR", output.join("build"));
+    SIZES.into_iter().chain(BUILD).fold(program, |program, (name, value)| program.variable(name, value))
 }
 
 fn install(tools: &Path) -> anyhow::Result<String> {
