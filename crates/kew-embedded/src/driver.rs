@@ -24,7 +24,7 @@ use crate::mailbox::Taken;
 use crate::meter::Stopwatch;
 use crate::options::Options;
 use crate::reply::ReplyTo;
-use crate::shard::Cleaned;
+use crate::shard::{Cleaned, Shard};
 use crate::shared::{CloseReply, NO_ANSWER, Shared};
 use crate::snapshot::{Noting, Snapshot};
 use turn::Chores;
@@ -116,6 +116,17 @@ impl Progress {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self { checkpoint_at: now, ..Self::default() }
     }
+
+    /// Whether it is time to begin a checkpoint.
+    fn wants_checkpoint(&self, shard: &Shard, options: &Options, now: Timestamp) -> bool {
+        let log_bytes = shard.journal.log_bytes_since_checkpoint();
+        let elapsed_ms = now.since(self.checkpoint_at).0;
+        let is_pressed = shard.no_space.is_some() && elapsed_ms >= CHECKPOINT_PRESSED.0;
+        let due = log_bytes >= options.checkpoint_bytes
+            || (log_bytes > 0 && elapsed_ms >= options.checkpoint_ms)
+            || (log_bytes > 0 && is_pressed && shard.holds_dead_segments());
+        due && !self.checkpoint_running && now >= self.checkpoint_again_at
+    }
 }
 
 impl Driver {
@@ -179,7 +190,8 @@ impl Driver {
             !self.progress.checkpoint_running && shard.journal.log_bytes_since_checkpoint() > 0;
         let checkpoint = wants_checkpoint.then(|| {
             let period = Milliseconds(self.options.checkpoint_ms);
-            let period = if shard.no_space.is_some() { period.min(CHECKPOINT_PRESSED) } else { period };
+            let is_pressed = shard.no_space.is_some() && shard.holds_dead_segments();
+            let period = if is_pressed { period.min(CHECKPOINT_PRESSED) } else { period };
             let at = self.progress.checkpoint_at.after(period);
             at.max(self.progress.checkpoint_again_at)
         });
@@ -190,12 +202,25 @@ impl Driver {
         [wake.map(|wake| wake.max(soonest)), mark].into_iter().flatten().min()
     }
 
+    /// Whether a turn would do nothing but make durable what was decided: no part of a checkpoint, of a burial or of
+    /// cleaning, which may take longer than a sync.
+    pub(crate) fn has_nothing_else_to_do(&self) -> bool {
+        let now = self.shared.clock.now();
+        let Progress { noting, snapshots, .. } = &self.progress;
+        let is_clear = |work: &mut Work| {
+            let shard = &work.shard;
+            !shard.has_more_to_do(now) && !self.progress.wants_checkpoint(shard, &self.options, now)
+        };
+        noting.is_none() && snapshots.is_empty() && self.shared.desk.lock().as_mut().is_some_and(is_clear)
+    }
+
     /// Whether a writer that sleeps wakes in time for what there is to do next that nobody calls for.
     pub(crate) fn sleeps_short_enough(&self) -> bool {
         let now = self.shared.clock.now();
         self.shared.desk.lock().as_ref().is_none_or(|work| {
-            let until = work.writer_until;
-            self.wakes_at(work, now).is_none_or(|wake| until.is_some_and(|until| until <= wake))
+            // One that has passed says nothing: a clock that counts a suspend is ahead of a sleep that does not.
+            let is_in_time = |wake| work.writer_until.is_some_and(|until| now <= until && until <= wake);
+            self.wakes_at(work, now).is_none_or(is_in_time)
         })
     }
 
@@ -275,12 +300,7 @@ impl Driver {
                 }
             }
         }
-        let elapsed_ms = now.since(progress.checkpoint_at).0;
-        let is_pressed = shard.no_space.is_some() && elapsed_ms >= CHECKPOINT_PRESSED.0;
-        let due = log_bytes >= self.options.checkpoint_bytes
-            || (log_bytes > 0 && elapsed_ms >= self.options.checkpoint_ms)
-            || (log_bytes > 0 && is_pressed && shard.holds_dead_segments());
-        if due && !progress.checkpoint_running && now >= progress.checkpoint_again_at {
+        if progress.wants_checkpoint(shard, &self.options, now) {
             progress.checkpoint_running = true;
             progress.checkpoint_at = now;
             progress.noting = Some(Noting::begin(shard.journal.checkpoint_cut()));

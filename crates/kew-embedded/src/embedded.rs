@@ -25,6 +25,9 @@ use crate::reply::promise;
 use crate::shared::Shared;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
+///
+/// What a task of a runtime asks, or a thread that the runtime has for what blocks, is made durable after its other tasks
+/// that are ready have asked, too. So somebody must drive that runtime until the answer comes.
 #[derive(Clone)]
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,

@@ -35,7 +35,7 @@ pub(crate) fn promise(room: Room) -> (ReplyTo, oneshot::Receiver<Answered>) {
     (ReplyTo { sender, runtime: home(), room }, receiver)
 }
 
-/// The runtime whose task calls. Who calls beside the tasks of a runtime may block the thread that drives it, and has none.
+/// The runtime whose task calls, or of whose threads for what blocks one does. Who drives a runtime beside its tasks has none.
 pub(crate) fn home() -> Option<Handle> {
     task::try_id().and_then(|_| Handle::try_current().ok())
 }

@@ -175,6 +175,11 @@ impl Shard {
         buries || looked || self.drain.may_release(&self.state) || self.cleaner.goes_on(now)
     }
 
+    /// Whether the next turn would do more than decide what comes: go on with burials, or clean.
+    pub(crate) fn has_more_to_do(&self, now: Timestamp) -> bool {
+        self.is_unfinished(now) || self.drain.rests()
+    }
+
     /// Everybody who waits for an answer, when there will be none.
     pub(crate) fn abandon(&mut self) -> impl Iterator<Item = ReplyTo> {
         let waits = core::mem::take(&mut self.line_waits).into_values().flatten();

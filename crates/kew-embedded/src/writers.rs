@@ -58,18 +58,24 @@ impl Writers {
     }
 
     /// Makes durable what has gathered on the thread of whoever asks; false when a writer has to do it, because one is
-    /// at it or was told something else.
+    /// at it, was told something else, or has more to do than that.
     pub(crate) fn turn_here(&self) -> bool {
-        let Ok(slot) = self.driver.try_lock() else { return false };
+        let Ok(mut slot) = self.driver.try_lock() else { return false };
+        let Some(driver) = slot.as_mut().filter(|driver| driver.has_nothing_else_to_do()) else {
+            return false;
+        };
         // In this order: whatever is noted from here on is for the next turn.
-        if slot.is_none() || !self.shared.orders.heed() {
+        if !self.shared.orders.heed() {
             return false;
         }
+        driver.progress.is_restless = true;
         self.take_turn(slot, Taken::nothing());
-        let wakes_in_time = self.lock().as_mut().is_none_or(|driver| {
-            driver.progress.is_restless = true;
-            driver.sleeps_short_enough()
-        });
+        // Whoever holds it now looks at the same desk before they sleep; they may be at it for long, and this thread serves.
+        let wakes_in_time = self
+            .driver
+            .try_lock()
+            .ok()
+            .is_none_or(|slot| slot.as_ref().is_none_or(|driver| driver.sleeps_short_enough()));
         if !wakes_in_time || self.shared.orders.has_news() {
             self.shared.orders.wake();
         }

@@ -131,7 +131,8 @@ fn wants_next(active: Option<&Segment>) -> bool {
 fn to_fill(active: Option<&Arc<Segment>>, next: Option<&Arc<Segment>>) -> Option<Filling> {
     let active = active?;
     let (written_to, filled_to) = active.progress();
-    // Half a chunk ahead is enough to be never overtaken, and keeps a store small that is hardly used.
+    // Half a chunk ahead keeps a store small that is hardly used. Groups that are larger than that may overtake it, and then
+    // wait for the filling or make the file longer themselves; the next segment is mostly filled before it is begun.
     if filled_to - written_to < CHUNK_BYTES / 2
         && let Some(filling) = active.reserve(CHUNK_BYTES, active.size_bytes)
     {

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use std::collections::HashSet;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, ThreadId};
@@ -23,8 +22,8 @@ struct State {
     waiting: usize,
     /// How many went through, held up or not.
     passed: usize,
-    /// Which threads did.
-    passers: HashSet<ThreadId>,
+    /// Which thread did last.
+    last: Option<ThreadId>,
 }
 
 impl Gate {
@@ -49,14 +48,21 @@ impl Gate {
         drop(self.news.wait_while(state, |state| state.passed <= before).unwrap());
     }
 
+    /// Returns when another thread than this was the last to pass.
+    pub(crate) fn is_passed_elsewhere(&self) {
+        let here = Some(thread::current().id());
+        let state = self.state.lock().unwrap();
+        drop(self.news.wait_while(state, |state| state.last == here).unwrap());
+    }
+
     /// How many have passed.
     pub(crate) fn passed(&self) -> usize {
         self.state.lock().unwrap().passed
     }
 
-    /// Whether this very thread has passed.
+    /// Whether this very thread was the last to pass.
     pub(crate) fn was_passed_here(&self) -> bool {
-        self.state.lock().unwrap().passers.contains(&thread::current().id())
+        self.state.lock().unwrap().last == Some(thread::current().id())
     }
 
     /// Returns when a thread waits here.
@@ -75,7 +81,7 @@ impl Gate {
             state.waiting -= 1;
         }
         state.passed += 1;
-        state.passers.insert(thread::current().id());
+        state.last = Some(thread::current().id());
         drop(state);
         self.news.notify_all();
     }
@@ -84,8 +90,7 @@ impl Gate {
 #[derive(Debug, Clone)]
 pub(crate) struct GatedDisk {
     disk: Arc<SimDisk>,
-    folder: &'static str,
-    gate: Arc<Gate>,
+    gates: Vec<(&'static str, Arc<Gate>)>,
 }
 
 #[derive(Debug)]
@@ -97,15 +102,20 @@ struct GatedFile {
 impl GatedDisk {
     /// A disk with a gate before the syncs of the files in one folder.
     pub(crate) fn new(disk: SimDisk, folder: &'static str) -> (Self, Arc<Gate>) {
+        Self { disk: Arc::new(disk), gates: Vec::new() }.and(folder)
+    }
+
+    /// The same with another gate before those of another folder.
+    pub(crate) fn and(mut self, folder: &'static str) -> (Self, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
-        (Self { disk: Arc::new(disk), folder, gate: Arc::clone(&gate) }, gate)
+        self.gates.push((folder, Arc::clone(&gate)));
+        (self, gate)
     }
 
     fn gated(&self, name: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        if name.starts_with(self.folder) {
-            Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
-        } else {
-            file
+        match self.gates.iter().find(|(folder, _)| name.starts_with(folder)) {
+            Some((_, gate)) => Arc::new(GatedFile { file, gate: Arc::clone(gate) }),
+            None => file,
         }
     }
 }
