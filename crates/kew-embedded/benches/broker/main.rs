@@ -5,8 +5,8 @@
 //! Set `TMPDIR` to choose the disk. Every answer waits for a sync, so only ratios within one run mean anything, and the
 //! load of the machine is printed with them. `cargo bench -p kew-embedded lifecycle` runs only what is named so, `figures`
 //! the figures alone, `memory` the largest state under a limit of memory, `pauses` the writer's turns while checkpoints of
-//! a large queue are taken; `KEW_BENCH_BACKLOG=10000000` makes the large backlog larger than a million, and
-//! `KEW_BENCH_STATE=10` makes the large state whole, which is a tenth otherwise.
+//! a large queue are taken, `queues` a thousand queues in a commit; `KEW_BENCH_BACKLOG=10000000` makes the large backlog
+//! larger than a million, and `KEW_BENCH_STATE=10` makes the large state whole, which is a tenth otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -66,6 +66,9 @@ fn main() {
     let is_given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
     if is_given("memory") {
         return limit::print();
+    }
+    if is_given("queues") {
+        return many::print();
     }
     if is_given("pauses") {
         return pauses::print(WHOLE);

