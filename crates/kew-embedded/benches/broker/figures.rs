@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, MESSAGES, batch_of};
-use crate::{limit, many, pauses, state};
+use crate::{limit, many, state};
 
 /// Set in the process that measures its own memory, so that nothing else has used any before.
 pub(crate) const CHILD: &str = "KEW_BENCH_MEMORY";
@@ -45,7 +45,6 @@ pub(crate) fn print() {
         let child = Command::new(std::env::current_exe().unwrap()).env(CHILD, what).status().unwrap();
         assert!(child.success());
     }
-    pauses::print(state::tenths());
     lifecycles();
     many::print();
     backlogs();

@@ -24,9 +24,6 @@ use criterion::{Criterion, Throughput};
 
 use load::{Load, MESSAGES};
 
-/// All tenths of the large state.
-const WHOLE: u64 = 10;
-
 fn lifecycles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("lifecycle of {MESSAGES} × 100 B"));
     group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
@@ -71,7 +68,7 @@ fn main() {
         return many::print();
     }
     if is_given("pauses") {
-        return pauses::print(WHOLE);
+        return pauses::print();
     }
     // With a filter only what it names is run, and as a test each is run once.
     if is_given("--bench") && (is_given("figures") || arguments.len() == 1) {

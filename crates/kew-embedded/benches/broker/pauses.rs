@@ -27,10 +27,10 @@ const TURNS: u64 = 1_000;
 /// How many scattered leases are acknowledged in a turn.
 const ACKS: usize = 40;
 
-/// What a tenth of the state has.
-const LEASED: u64 = 100_000;
-const ACKED: u64 = 1_000_000;
-const DELAYED: u64 = 100_000;
+/// What the queue has.
+const LEASED: u64 = 1_000_000;
+const ACKED: u64 = 10_000_000;
+const DELAYED: u64 = 1_000_000;
 
 /// How long a turn took: by the wall, and of a processor.
 #[derive(Clone, Copy)]
@@ -54,19 +54,19 @@ struct World {
     delayed: u64,
 }
 
-/// Prints how long turns take, of some tenths of the state.
-pub(crate) fn print(tenths: u64) {
+/// Prints how long turns take.
+pub(crate) fn print() {
     let folder = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let store = Store::open(folder.path());
     let place = store.queue("large");
     let mut world = World { store, place, leases: Vec::new(), delayed: 0 };
-    world.fill(tenths);
+    world.fill();
     println!(
         "pauses: one queue of {} leases in pulls of 100, {} acknowledged of {}, {} delayed, filled in {:.0?}",
-        LEASED * tenths,
-        ACKED * tenths,
-        ACKED * tenths / 90 * 100,
+        LEASED,
+        ACKED,
+        ACKED / 90 * 100,
         world.delayed,
         started.elapsed()
     );
@@ -103,9 +103,9 @@ fn tell(what: &str, turns: &[Took]) {
 }
 
 impl World {
-    fn fill(&mut self, tenths: u64) {
+    fn fill(&mut self) {
         let Self { store, place, .. } = self;
-        for _ in 0..ACKED * tenths / 90 {
+        for _ in 0..ACKED / 90 {
             store.push(*place, 100, None);
             let mut settlement = store.pull(*place, 100);
             let mut at = 0;
@@ -116,14 +116,14 @@ impl World {
             wait(store.broker().settle(*place, settlement)).unwrap();
         }
         let mut pulls = Vec::new();
-        for _ in 0..LEASED * tenths / 100 {
+        for _ in 0..LEASED / 100 {
             store.push(*place, 100, None);
             pulls.push(store.pull(*place, 100).acks);
         }
         // From pull to pull in strides, so that neighbours are not acknowledged together.
         let count = pulls.len();
         self.leases = (0..100 * count).map(|at| pulls[(at * 101) % count][at / count]).collect();
-        for _ in 0..DELAYED * tenths / 100 {
+        for _ in 0..DELAYED / 100 {
             let batch = self.unlike();
             self.store.push_batch(self.place, batch);
         }
