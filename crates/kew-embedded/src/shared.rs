@@ -1,10 +1,10 @@
 //! What the store's threads and those who ask it share: what has come and not been decided, the desk where it is
 //! decided, and the news that everybody waits for.
 //!
-//! * H1: whoever puts something into the inbox attends to it ([`Shared::attend`]) or wakes the writer, so that nothing
+//! * H1: whoever puts something into the inbox attends to it ([`Shared::attend`]) or wakes a writer, so that nothing
 //!   lies there while nobody looks.
-//! * H2: what was decided leaves after the sync that covers it (E1): by the writer, or at once by whoever decided it
-//!   when everything that had been decided so far was durable already.
+//! * H2: what was decided leaves after the sync that covers it (E1): by a writer, or by whoever asked alone and took its
+//!   turn, or at once by whoever decided it when everything that had been decided so far was durable already.
 //! * H3: what comes is decided as of a time that was read after it was taken, so that no verb is decided before whatever
 //!   whoever asks may have seen come to pass.
 

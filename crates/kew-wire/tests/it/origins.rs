@@ -4,29 +4,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kew_model::{
-    AccountId, Backlog, ContentType, Lease, MessageId, Pulled, Queue, QueueId, QueueNumber, QueueSettings,
-    Sequence,
-};
+use kew_model::{Backlog, ContentType, Lease, MessageId, Pulled, Queue, QueueNumber, Sequence};
 use kew_wire::lease_id::KeyRing;
 use kew_wire::messages::{BodyEncoding, Origins, write_pulled};
 use serde_json::Value;
 
+use crate::queues::jobs;
 use crate::{Fixed, MOMENT};
 
 fn queue(number: QueueNumber, name: &str) -> Arc<Queue> {
-    Arc::new(Queue {
-        number,
-        id: QueueId([2; 16]),
-        account: AccountId([1; 16]),
-        name: name.parse().unwrap(),
-        created_on: MOMENT,
-        modified_on: MOMENT,
-        jurisdiction: None,
-        settings: QueueSettings::default(),
-        consumer: None,
-        purge: None,
-    })
+    Arc::new(Queue { number, name: name.parse().unwrap(), ..jobs() })
 }
 
 /// A pull of messages that came from these queues.

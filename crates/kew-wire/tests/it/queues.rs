@@ -11,7 +11,7 @@ use kew_wire::queues::{
 
 use crate::{MOMENT, shown, text};
 
-fn queue() -> Queue {
+pub(crate) fn jobs() -> Queue {
     Queue {
         number: QueueNumber(1),
         id: QueueId([0x02; 16]),
@@ -91,7 +91,7 @@ fn settings_out_of_bounds_are_100128() {
 #[test]
 fn a_queue_shows_every_field_but_an_unset_jurisdiction() {
     assert_eq!(
-        text(envelope::success_of(&QueueView::of(&queue()))),
+        text(envelope::success_of(&QueueView::of(&jobs()))),
         concat!(
             r#"{"success":true,"errors":[],"messages":[],"result":{"queue_id":"02020202020202020202020202020202","#,
             r#""queue_name":"jobs","created_on":"2024-05-20T14:43:56.704Z","modified_on":"2024-05-20T14:43:56.704Z","#,
@@ -99,7 +99,7 @@ fn a_queue_shows_every_field_but_an_unset_jurisdiction() {
             r#""producers":[],"producers_total_count":0,"consumers":[],"consumers_total_count":0}}"#
         )
     );
-    let view = QueueView::of(&Queue { jurisdiction: Some(Jurisdiction::Fedramp), ..queue() });
+    let view = QueueView::of(&Queue { jurisdiction: Some(Jurisdiction::Fedramp), ..jobs() });
     assert_eq!(view.jurisdiction.as_deref(), Some("fedramp"));
 }
 
@@ -162,7 +162,7 @@ fn a_purge_is_confirmed_or_silent_and_never_denied() {
 
 #[test]
 fn a_purge_is_shown_for_sdks_and_for_wrangler() {
-    let purged = Queue { purge: Some(Purge { started_at: Timestamp(MOMENT.0 + 1) }), ..queue() };
+    let purged = Queue { purge: Some(Purge { started_at: Timestamp(MOMENT.0 + 1) }), ..jobs() };
     let shown = serde_json::to_value(PurgedView::of(&purged)).unwrap();
     assert_eq!(shown["queue_name"], "jobs");
     assert_eq!(
