@@ -96,6 +96,8 @@ pub enum Fault {
     Panic,
     /// A write takes only half of the bytes and says so. Other calls are not affected.
     ShortWrite,
+    /// A read gives one bit that is not what stands there, this once. Other calls are not affected.
+    Misread,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,8 @@ enum Verdict {
     Fail(io::Error),
     /// A write takes half of the bytes.
     Halve,
+    /// A read gives a wrong bit.
+    Misread,
 }
 
 impl State {
@@ -145,6 +149,7 @@ impl State {
             Some(Fault::Error(kind)) => Verdict::Fail(io::Error::new(kind, "injected")),
             Some(Fault::Code(code)) => Verdict::Fail(io::Error::from_raw_os_error(code)),
             Some(Fault::ShortWrite) => Verdict::Halve,
+            Some(Fault::Misread) => Verdict::Misread,
             Some(Fault::Panic) => panic!("injected"),
         })
     }
@@ -152,7 +157,7 @@ impl State {
     /// For calls that have no half-done state.
     fn pass(&mut self, kind: OperationKind, process: u64) -> io::Result<()> {
         match self.enter(kind, process)? {
-            Verdict::Go | Verdict::Halve => Ok(()),
+            Verdict::Go | Verdict::Halve | Verdict::Misread => Ok(()),
             Verdict::Stop => Err(stopped()),
             Verdict::Fail(error) => Err(error),
         }

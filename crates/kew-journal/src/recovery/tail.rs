@@ -114,7 +114,9 @@ impl Run<'_> {
         let mut end_offset = beginning;
         let mut last_lsn = before;
         while last_lsn < proven_lsn {
-            let Found::Frame { offset, header, payload } = scanner.next()? else { break };
+            let Found::Frame { offset, header, payload } = scanner.next()? else {
+                return Err(changed(link, scanner.offset()));
+            };
             if header.kind == Kind::Data {
                 last_lsn = header.lsn;
                 if last_lsn > self.cut.covered {
@@ -144,7 +146,7 @@ impl Run<'_> {
             }
         }
         if extent.last_lsn > last_lsn {
-            self.copy_rest(&mut scanner, extent.last_lsn)?;
+            self.copy_rest(link, &mut scanner, extent.last_lsn)?;
         }
         self.append_in_place(link, extent.end_offset);
         let tail = &self.recovered.tail;
@@ -153,15 +155,20 @@ impl Run<'_> {
     }
 
     /// Copies what the scanner still has to a new segment, and goes on there.
-    fn copy_rest(&mut self, scanner: &mut Scanner<'_>, last_lsn: Lsn) -> Result<(), Error> {
+    fn copy_rest(&mut self, link: &Link, scanner: &mut Scanner<'_>, last_lsn: Lsn) -> Result<(), Error> {
         let tail = self.recovered.tail;
         let mut copy = Copy::start(self.shared, &tail, last_lsn)?;
+        let mut copied = tail.last_lsn;
         while let Found::Frame { header, payload, .. } = scanner.next()? {
             if header.kind == Kind::Data {
                 let position = copy.add(header.lsn, payload)?;
                 self.report.frames_copied += 1;
                 self.replay_frame(Frame { lsn: header.lsn, position, payload })?;
+                copied = header.lsn;
             }
+        }
+        if copied < last_lsn {
+            return Err(changed(link, scanner.offset()));
         }
         let segment = copy.finish()?;
         let end_offset = segment.end_offset();
@@ -180,4 +187,10 @@ impl Run<'_> {
         self.recovered.active = Some(segment);
         Ok(())
     }
+}
+
+/// What was unbroken at the first look is not at the second. Nothing may be dropped for that.
+fn changed(link: &Link, offset: u32) -> Error {
+    let text = "an intact frame stood here, and does not at a second look";
+    Error::damage(&link.segment.name(), u64::from(offset), text)
 }

@@ -16,6 +16,7 @@ mod damage;
 mod failing;
 mod keeping;
 mod large_checkpoints;
+mod misread;
 mod mutants;
 mod random;
 mod store;

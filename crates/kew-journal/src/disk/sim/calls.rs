@@ -92,12 +92,18 @@ impl DiskFile for SimFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        state.pass(OperationKind::Read, self.process)?;
+        let state = &mut *self.disk.state();
+        let verdict = state.enter(OperationKind::Read, self.process)?;
+        if let Verdict::Fail(error) = verdict {
+            return Err(error);
+        }
         let bytes = state.files.read(self.file);
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buffer.len().min(bytes.len() - from);
         buffer[..count].copy_from_slice(&bytes[from..from + count]);
+        if matches!(verdict, Verdict::Misread) && count > 0 {
+            buffer[state.random.up_to(count - 1)] ^= 1;
+        }
         state.read_bytes += count as u64;
         Ok(count)
     }
@@ -108,7 +114,7 @@ impl DiskFile for SimFile {
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
         let stops = matches!(verdict, Verdict::Stop);
         let take = match verdict {
-            Verdict::Go => wanted,
+            Verdict::Go | Verdict::Misread => wanted,
             Verdict::Stop => state.random.up_to(wanted),
             Verdict::Halve => wanted / 2,
             Verdict::Fail(error) => return Err(error),
@@ -127,7 +133,7 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         match state.enter(OperationKind::Sync, self.process)? {
-            Verdict::Go | Verdict::Halve => {
+            Verdict::Go | Verdict::Halve | Verdict::Misread => {
                 state.files.sync(self.file);
                 Ok(())
             }
