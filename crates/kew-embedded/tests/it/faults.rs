@@ -22,12 +22,23 @@ use crate::workload::{Temper, Workload, open};
 /// Everything in small, so that a short run leads through many calls.
 const BRISK: Temper = Temper { body_bytes: 1_500, bodies_vary: true, batch: 20, pushes: 6, common: 7 };
 
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 6] = [
     Fault::Error(ErrorKind::Other),
     Fault::Error(ErrorKind::StorageFull),
     Fault::Error(ErrorKind::Interrupted),
     Fault::ShortWrite,
+    Fault::WriteBack,
+    Fault::Misread,
 ];
+
+/// Whether calls of a kind fail in this way.
+fn fails(kind: OperationKind, fault: Fault) -> bool {
+    match fault {
+        Fault::ShortWrite | Fault::WriteBack => kind == OperationKind::Write,
+        Fault::Misread => kind == OperationKind::Read,
+        _ => true,
+    }
+}
 
 /// A run in which one call fails, and what any cut or kill leaves of it. False when there are fewer calls.
 pub(crate) fn survives(kind: OperationKind, nth: u64, fault: Fault) -> Result<bool, String> {
@@ -44,10 +55,7 @@ pub(crate) fn survives(kind: OperationKind, nth: u64, fault: Fault) -> Result<bo
 fn whatever_call_fails_no_answered_verb_is_lost() {
     let mut failures = BTreeMap::new();
     for kind in OperationKind::ALL {
-        for fault in FAULTS {
-            if fault == Fault::ShortWrite && kind != OperationKind::Write {
-                continue;
-            }
+        for fault in FAULTS.into_iter().filter(|fault| fails(kind, *fault)) {
             for nth in 1.. {
                 if !survives(kind, nth, fault).unwrap_or_else(|text| panic!("{text}")) {
                     break;

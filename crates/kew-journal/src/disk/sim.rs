@@ -3,9 +3,11 @@
 //! What is written goes to a cache; only a sync makes it durable. A power cut decides for each unsynced 512-byte
 //! sector on its own whether it is lost, kept, or torn into a mix of old and new bytes, and for each folder how
 //! many of its unsynced name changes survive. A kill keeps the cache, so that a later power cut can still take
-//! it. A run can be stopped at any step, and single calls can be made to fail. Everything follows from the seed.
+//! it. A run can be stopped at any step, and single calls can be made to fail. A write-back that failed is told once to
+//! each open file, as Linux does, and what it should have written counts as clean. Everything follows from the seed.
 
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{DiskFile, Space};
@@ -88,7 +90,7 @@ impl OperationKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// With an error of this kind, without effect. A failed sync loses what it should have written, and marks it
-    /// as clean, as Linux does.
+    /// as clean, as Linux does; each other file that was open by then hears of it at its next sync, and only then.
     Error(io::ErrorKind),
     /// With this error of the operating system, by its number, without effect; a sync as with [`Fault::Error`].
     Code(i32),
@@ -98,6 +100,9 @@ pub enum Fault {
     ShortWrite,
     /// A read gives one bit that is not what stands there, this once. Other calls are not affected.
     Misread,
+    /// A write is taken, and then the system fails to write back what its file has unsynced. Each file that is open by
+    /// then hears of it at its next sync, and only then. Other calls are not affected.
+    WriteBack,
 }
 
 #[derive(Debug)]
@@ -126,6 +131,8 @@ enum Verdict {
     Halve,
     /// A read gives a wrong bit.
     Misread,
+    /// What a write brings, and all else that is unsynced of its file, is lost.
+    Lose,
 }
 
 impl State {
@@ -150,6 +157,7 @@ impl State {
             Some(Fault::Code(code)) => Verdict::Fail(io::Error::from_raw_os_error(code)),
             Some(Fault::ShortWrite) => Verdict::Halve,
             Some(Fault::Misread) => Verdict::Misread,
+            Some(Fault::WriteBack) => Verdict::Lose,
             Some(Fault::Panic) => panic!("injected"),
         })
     }
@@ -157,7 +165,7 @@ impl State {
     /// For calls that have no half-done state.
     fn pass(&mut self, kind: OperationKind, process: u64) -> io::Result<()> {
         match self.enter(kind, process)? {
-            Verdict::Go | Verdict::Halve | Verdict::Misread => Ok(()),
+            Verdict::Go | Verdict::Halve | Verdict::Misread | Verdict::Lose => Ok(()),
             Verdict::Stop => Err(stopped()),
             Verdict::Fail(error) => Err(error),
         }
@@ -295,7 +303,8 @@ impl SimDisk {
     }
 
     fn handle(&self, state: &State, file: u64) -> Arc<dyn DiskFile> {
-        Arc::new(SimFile { disk: self.clone(), file, process: state.process })
+        let heard = AtomicU64::new(state.files.failures_heard(file));
+        Arc::new(SimFile { disk: self.clone(), file, process: state.process, heard })
     }
 
     /// Runs a call of the process that is alive now.

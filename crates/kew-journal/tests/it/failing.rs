@@ -58,10 +58,13 @@ fn survives(kind: OperationKind, nth: u64, fault: Fault) -> bool {
 fn every_call_may_fail_and_nothing_promised_is_lost() {
     let mut failures = 0;
     for kind in OperationKind::ALL {
-        for fault in
-            [Fault::Error(io::ErrorKind::Other), Fault::Error(io::ErrorKind::StorageFull), Fault::ShortWrite]
-        {
-            if fault == Fault::ShortWrite && kind != OperationKind::Write {
+        for fault in [
+            Fault::Error(io::ErrorKind::Other),
+            Fault::Error(io::ErrorKind::StorageFull),
+            Fault::ShortWrite,
+            Fault::WriteBack,
+        ] {
+            if matches!(fault, Fault::ShortWrite | Fault::WriteBack) && kind != OperationKind::Write {
                 continue;
             }
             failures += (1..).take_while(|&nth| survives(kind, nth, fault)).count();

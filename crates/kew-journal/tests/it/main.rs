@@ -20,6 +20,7 @@ mod misread;
 mod mutants;
 mod random;
 mod store;
+mod write_back;
 
 /// Tells how often a test did something, past the runner, which shows what a test prints only when it fails. `cargo xtask
 /// test` gathers these lines.

@@ -7,7 +7,7 @@ use kew_journal::{Disk, Error, Frame, Lsn, Opened, Options, RealDisk, Replay, Si
 
 use crate::world::{Ledger, Op, World, options};
 
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Replay for Nothing {
     fn checkpoint(&mut self, _covered: Lsn, _payload: &mut dyn Read) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{Disk, DiskFile, FolderLock, Space};
 
@@ -29,6 +30,8 @@ pub(super) struct SimFile {
     pub(super) disk: SimDisk,
     pub(super) file: u64,
     pub(super) process: u64,
+    /// How many failed write-backs of the file this one has told of, those before it was opened included.
+    pub(super) heard: AtomicU64,
 }
 
 impl Disk for SimDisk {
@@ -113,8 +116,9 @@ impl DiskFile for SimFile {
         let verdict = state.enter(OperationKind::Write, self.process)?;
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
         let stops = matches!(verdict, Verdict::Stop);
+        let is_lost = matches!(verdict, Verdict::Lose);
         let take = match verdict {
-            Verdict::Go | Verdict::Misread => wanted,
+            Verdict::Go | Verdict::Misread | Verdict::Lose => wanted,
             Verdict::Stop => state.random.up_to(wanted),
             Verdict::Halve => wanted / 2,
             Verdict::Fail(error) => return Err(error),
@@ -127,21 +131,27 @@ impl DiskFile for SimFile {
             at += part.len();
             left -= part.len();
         }
+        if is_lost {
+            state.files.fail_write_back(self.file);
+        }
         if stops { Err(stopped()) } else { Ok(take) }
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        match state.enter(OperationKind::Sync, self.process)? {
-            Verdict::Go | Verdict::Halve | Verdict::Misread => {
+        let answer = match state.enter(OperationKind::Sync, self.process)? {
+            Verdict::Stop => return Err(stopped()),
+            Verdict::Fail(error) => {
+                state.files.fail_write_back(self.file);
+                Err(error)
+            }
+            Verdict::Go | Verdict::Halve | Verdict::Misread | Verdict::Lose => {
                 state.files.sync(self.file);
                 Ok(())
             }
-            Verdict::Stop => Err(stopped()),
-            Verdict::Fail(error) => {
-                state.files.fail_sync(self.file);
-                Err(error)
-            }
-        }
+        };
+        let failures = state.files.hear_failures(self.file);
+        let is_told = self.heard.swap(failures, Ordering::Relaxed) < failures;
+        if answer.is_ok() && is_told { Err(io::Error::other("a write-back failed")) } else { answer }
     }
 }

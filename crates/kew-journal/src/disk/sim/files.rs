@@ -15,8 +15,12 @@ struct Contents {
     durable: Vec<u8>,
     /// Sectors that a sync would write.
     dirty: BTreeSet<usize>,
-    /// Sectors that a failed sync marked as clean although they are not durable.
+    /// Sectors that a failed write-back marked as clean although they are not durable.
     forgotten: BTreeSet<usize>,
+    /// How many write-backs have failed.
+    failures: u64,
+    /// Whether somebody has heard of the last of them.
+    is_heard: bool,
 }
 
 /// A change of names that is not durable yet.
@@ -261,10 +265,26 @@ impl Files {
         self.contents.entry(file).or_default().sync();
     }
 
-    pub(super) fn fail_sync(&mut self, file: u64) {
+    pub(super) fn fail_write_back(&mut self, file: u64) {
         let contents = self.contents.entry(file).or_default();
         let dirty = std::mem::take(&mut contents.dirty);
         contents.forgotten.extend(dirty);
+        contents.failures += 1;
+        contents.is_heard = false;
+    }
+
+    /// How many failed write-backs whoever opens a file now has no part in: of one that nobody has heard of, they hear.
+    pub(super) fn failures_heard(&self, file: u64) -> u64 {
+        self.contents
+            .get(&file)
+            .map_or(0, |contents| contents.failures - u64::from(contents.failures > 0 && !contents.is_heard))
+    }
+
+    /// How many write-backs have failed, of which somebody hears now.
+    pub(super) fn hear_failures(&mut self, file: u64) -> u64 {
+        let contents = self.contents.entry(file).or_default();
+        contents.is_heard = true;
+        contents.failures
     }
 
     pub(super) fn overwrite(&mut self, name: &str, bytes: &[u8]) {
