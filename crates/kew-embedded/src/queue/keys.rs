@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_whose_time_is_over_is_forgotten_by_a_request_under_another() {
+        let mut keys = Keys::default();
+        keys.insert(request(1, 1), Timestamp(DAY));
+        keys.insert(request(2, 1), Timestamp(DAY + 899_999));
+        assert_eq!((keys.uses.len(), keys.order.len), (2, 2));
+        keys.insert(request(3, 1), Timestamp(DAY + 900_000));
+        assert_eq!((keys.uses.len(), keys.order.len), (2, 2));
+    }
+
+    #[test]
     fn the_newest_million_is_known_and_no_more() {
         let mut keys = Keys::default();
         let million = u32::try_from(Limits::IDEMPOTENCY_KEYS_MAX).unwrap();

@@ -107,3 +107,39 @@ impl Window {
         self.heads.get(at).filter(|head| head.first <= sequence.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages `first..end`, in a frame of so many bytes.
+    fn head(first: u64, end: u64, bytes: usize) -> Head {
+        Head { first, end, payload: Bytes::from(vec![0; bytes]), record_start: 0 }
+    }
+
+    #[test]
+    fn a_window_counts_the_bytes_of_the_frames_that_it_holds() {
+        // Given two frames that are neighbours, and one that belongs before them
+        let mut window = Window::default();
+        assert!(window.append(head(1, 4, 100)) && window.append(head(4, 6, 20)));
+        assert!(!window.append(head(5, 7, 3)));
+        assert_eq!((window.bytes(), window.end()), (120, Some(6)));
+
+        // Then a frame counts until its last message is passed
+        window.pass(3);
+        assert_eq!(window.bytes(), 120);
+        window.pass(4);
+        assert_eq!((window.bytes(), window.end()), (20, Some(6)));
+        window.clear();
+        assert_eq!((window.bytes(), window.end()), (0, None));
+    }
+
+    #[test]
+    fn a_message_is_found_in_the_frame_that_holds_it() {
+        let mut window = Window::default();
+        // The messages between were gone when the second was read.
+        assert!(window.append(head(1, 4, 1)) && window.append(head(6, 8, 1)));
+        let found = |sequence| window.find(Sequence(sequence)).map(|head| head.first);
+        assert_eq!([1, 3, 4, 5, 6, 7, 8].map(found), [Some(1), Some(1), None, None, Some(6), Some(6), None]);
+    }
+}

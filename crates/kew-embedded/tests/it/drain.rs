@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Waker};
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
-    AccountId, AckOutcome, Answer, Broker, ConsumerKind, ContentType, Lease, NewConsumer, NewQueue, Place,
-    Pull, PullSettings, PushBatch, QueueSettings, Retry, RetryOutcome, Sequence, Settlement,
+    AccountId, AckOutcome, Answer, Broker, ConsumerKind, ContentType, Extend, ExtendOutcome, Lease,
+    NewConsumer, NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Retry, RetryOutcome,
+    Sequence, Settlement,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -148,4 +149,41 @@ fn nothing_that_is_on_its_way_is_taken_along_or_overtaken() {
     assert_eq!(wait(store.backlog(world.dead)).unwrap().count, EXHAUSTED + 1);
     let leases: Vec<_> = (0..=EXHAUSTED).flat_map(|_| pull(store, world.dead, 1)).collect();
     assert!(leases.is_sorted_by_key(|lease| lease.message));
+}
+
+#[test]
+fn leases_that_last_wait_for_no_verb_that_stops_the_failures_of_their_queue() {
+    // Given a purge that waits until all that was exhausted before it has left, in several turns
+    let world = World::new();
+    let (store, inspect) = (&world.store, world.store.inspect());
+    let mut purged = store.purge(world.main);
+    assert!(poll(&mut purged).is_pending());
+
+    // When a message is pulled for as long as the consumer says, then that waits for the turn's end, and not for the purge,
+    // which would leave it nothing
+    let mut pull = store.pull(world.main, Pull { batch_size: Some(10), visibility_timeout: None });
+    let mut pulled = poll(&mut pull);
+    for _ in 0..EXHAUSTED {
+        if pulled.is_pending() {
+            inspect.write();
+            inspect.read();
+            pulled = poll(&mut pull);
+        }
+    }
+    let Poll::Ready(pulled) = pulled else { panic!("the pull waits for the purge") };
+    assert_eq!(pulled.unwrap().messages.len(), 1);
+    assert!(poll(&mut purged).is_pending(), "one turn was enough for all");
+
+    // And a lease that is extended by as much waits for nothing
+    let extension = Extend { leases: vec![world.leased], visibility_timeout: None };
+    let mut extended = store.extend(world.main, extension);
+    assert!(poll(&mut extended).is_pending());
+    inspect.write();
+    let Poll::Ready(extended) = poll(&mut extended) else { panic!("the extension waits for the purge") };
+    assert_eq!(extended.unwrap().leases, [ExtendOutcome::Extended]);
+    inspect.release();
+    wait(purged).unwrap();
+    assert_eq!(wait(store.backlog(world.main)).unwrap().count, 0);
+    assert_eq!(wait(store.backlog(world.dead)).unwrap().count, EXHAUSTED);
+    inspect.check();
 }

@@ -29,6 +29,15 @@ fn a_batch_with_one_delay_is_one_entry() {
 }
 
 #[test]
+fn where_in_its_run_a_message_stood_makes_no_entry_of_its_own() {
+    let mut delays = Delays::default();
+    for bit in 1..=3 {
+        delays.insert(Timestamp(9_000), Sequence(bit.into()), Span { from: bit, ..SPAN });
+    }
+    assert_eq!(listed(&delays, 9_000), [(9_000, 1, 3)]);
+}
+
+#[test]
 fn what_is_due_comes_by_time_and_then_by_sequence() {
     let delays = delays(&[(9_500, 1), (9_000, 2), (3_000, 3), (9_000, 9), (12_000, 4)]);
     assert_eq!(listed(&delays, 9_600), [(3_000, 3, 1), (9_000, 2, 1), (9_000, 9, 1), (9_500, 1, 1)]);
@@ -240,4 +249,20 @@ fn a_batch_stays_one_entry_wherever_it_comes_among_others() {
 fn entries_that_come_in_order_fill_their_leaves() {
     let delays = delays(&(0..25_600).map(|at| (at * 5, at * 2)).collect::<Vec<_>>());
     assert_eq!(delays.leaves.values().count(), 100);
+}
+
+#[test]
+fn a_leaf_from_which_messages_are_taken_is_packed_no_more() {
+    // Given a leaf whose first message was taken, so that the turn of the others is near
+    let mut delays = delays(&(1..=100).map(|at| (at * 5, at)).collect::<Vec<_>>());
+    delays.take(Sequence(1));
+
+    // When more are put among them than any other leaf keeps unpacked
+    for sequence in 101..=200 {
+        delays.insert(Timestamp(sequence * 7 % 500 + 6), Sequence(sequence), SPAN);
+    }
+
+    // Then none is packed, since each would be unpacked again with the next that is taken
+    let leaf = delays.leaves.values().next().unwrap();
+    assert_eq!((leaf.len(), leaf.loose_len()), (199, 199));
 }
