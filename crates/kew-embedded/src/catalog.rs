@@ -35,7 +35,8 @@ pub(crate) struct Catalog {
     /// Tokens that carry an e-mail address, by that address in lower case, in the order of creation.
     token_emails: HashMap<Box<str>, Vec<TokenId>>,
     queues: BTreeMap<QueueNumber, Arc<Queue>>,
-    queue_ids: HashMap<QueueId, QueueNumber>,
+    /// By what requests name them by, which is one look where many queues are in use.
+    queue_ids: HashMap<QueueId, Arc<Queue>>,
     queue_names: HashMap<AccountId, BTreeMap<Box<str>, QueueNumber>>,
     /// In the order of creation, by account.
     subscriptions: BTreeMap<(AccountId, u64), Arc<Subscription>>,
@@ -68,7 +69,7 @@ impl Catalog {
                 self.forget_name(queue.number);
                 let names = self.queue_names.entry(queue.account).or_default();
                 names.insert(queue.name.as_str().into(), queue.number);
-                self.queue_ids.insert(queue.id, queue.number);
+                self.queue_ids.insert(queue.id, Arc::clone(queue));
                 self.queues.insert(queue.number, Arc::clone(queue));
             }
             CatalogChange::QueueDeleted(number) => {
@@ -118,7 +119,7 @@ impl Catalog {
         for queue in self.queues.values() {
             let names = self.queue_names.entry(queue.account).or_default();
             names.insert(queue.name.as_str().into(), queue.number);
-            self.queue_ids.insert(queue.id, queue.number);
+            self.queue_ids.insert(queue.id, Arc::clone(queue));
         }
     }
 
@@ -164,7 +165,7 @@ impl Catalog {
     }
 
     pub(crate) fn queue(&self, place: Place) -> Option<&Arc<Queue>> {
-        self.queues.get(self.queue_ids.get(&place.queue)?).filter(|queue| queue.account == place.account)
+        self.queue_ids.get(&place.queue).filter(|queue| queue.account == place.account)
     }
 
     pub(crate) fn queue_numbered(&self, account: AccountId, number: QueueNumber) -> Option<&Arc<Queue>> {

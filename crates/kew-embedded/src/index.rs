@@ -3,7 +3,7 @@
 //! Kept in memory for the segment being written and, until it is safely in the segment's sidecar, for the one before.
 //! It is derived: a lost or damaged sidecar is made anew by scanning the segment.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use kew_journal::{Position, SegmentId};
 use kew_model::QueueNumber;
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 /// The frames of one segment, by queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SegmentIndex {
-    queues: BTreeMap<QueueNumber, Vec<Entry>>,
+    queues: HashMap<QueueNumber, Vec<Entry>>,
 }
 
 impl SegmentIndex {
@@ -41,8 +41,9 @@ impl SegmentIndex {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let each = |entries: &Vec<Entry>| size_of::<Vec<Entry>>() + entries.capacity() * size_of::<Entry>();
-        size_of::<Self>() + self.queues.values().map(each).sum::<usize>()
+        let entries: usize = self.queues.values().map(Vec::capacity).sum();
+        let queues = self.queues.capacity() * size_of::<(QueueNumber, Vec<Entry>)>();
+        size_of::<Self>() + queues + entries * size_of::<Entry>()
     }
 
     /// The frame that holds a message, if the segment does, and those of the queue after it.
@@ -59,8 +60,10 @@ impl SegmentIndex {
 
     /// Appends the index: for each queue the number of frames, and each frame as distances from the one before.
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        out.put_varint(self.queues.len() as u64);
-        for (queue, entries) in &self.queues {
+        let mut queues: Vec<_> = self.queues.iter().collect();
+        queues.sort_unstable_by_key(|(queue, _)| **queue);
+        out.put_varint(queues.len() as u64);
+        for (queue, entries) in queues {
             out.put_u32(queue.0);
             out.put_varint(entries.len() as u64);
             let (mut first, mut offset) = (0, 0);

@@ -19,15 +19,19 @@ const PUSHES: usize = 25;
 /// Turns, in which both meet the same machine, after a first one that does not count.
 const TURNS: usize = 9;
 
-/// A thousand tasks push to one queue, then to one each, in turns: the rates, and the ratio inside a turn.
+/// A thousand tasks push to one queue and to one each, in turns, and whoever went first in a turn goes last in the next:
+/// the rates, and the ratio inside a turn. Nothing is taken away in between, so that both push onto a backlog.
 pub(crate) fn print() {
     let load = Load::new();
     let one = vec![load.place(); QUEUES];
     let each: Vec<Place> = (0..QUEUES).map(|number| load.create_queue(&format!("queue-{number}"))).collect();
     let mut turns: Vec<(f64, f64)> = (0..=TURNS)
-        .map(|_| {
-            let [one, each] = [&one, &each].map(|places| rate(pushes(&load, places)));
-            load.purge();
+        .map(|turn| {
+            let mut rates = [(&one, 0.0), (&each, 0.0)];
+            rates.rotate_left(turn % 2);
+            rates.iter_mut().for_each(|(places, rate)| *rate = messages_a_second(pushes(&load, places)));
+            rates.rotate_left(turn % 2);
+            let [(_, one), (_, each)] = rates;
             (each / one, each)
         })
         .skip(1)
@@ -41,7 +45,7 @@ pub(crate) fn print() {
     );
 }
 
-fn rate(elapsed: Duration) -> f64 {
+fn messages_a_second(elapsed: Duration) -> f64 {
     (QUEUES * PUSHES * MESSAGES) as f64 / elapsed.as_secs_f64()
 }
 
