@@ -96,7 +96,7 @@ fn payloads_come_back_in_order_on_a_real_disk() {
     let second = open(disk, options(), &mut collected).unwrap();
 
     assert_eq!(collected.payloads, payloads);
-    assert_eq!(second.journal.next_lsn(), Lsn(301));
+    assert_eq!((second.journal.next_lsn(), second.report.frames_replayed), (Lsn(301), 300));
     assert_eq!(second.report.frames_copied, 0);
     let reversed: Vec<Position> = positions.iter().rev().copied().collect();
     let reread = second.reader.read_many(&reversed).unwrap();
@@ -162,8 +162,40 @@ fn a_group_knows_its_size_and_its_last_payload() {
     let group = opened.journal.take_group().unwrap();
 
     assert_eq!(group.last_lsn(), Lsn(2));
-    assert_eq!(group.bytes(), 64 + 48 + 48);
+    assert_eq!((group.frames(), group.bytes()), (3, 64 + 48 + 48));
     assert!(opened.journal.take_group().is_none());
+
+    // And everything is durable once it is committed, but for what was staged since
+    assert!(!opened.journal.is_durable());
+    opened.committer.commit(group).unwrap();
+    assert!(opened.journal.is_durable());
+    staged(&mut opened, b"three");
+    assert!(!opened.journal.is_durable());
+}
+
+#[test]
+fn only_a_group_that_begins_a_segment_waits_for_those_under_way() {
+    // Given a group under way, which begins the first segment
+    let (mut opened, _) = opened(&SimDisk::new(1));
+    staged(&mut opened, b"one");
+    let group = opened.journal.take_group();
+    let mut first = opened.committer.begin(group).unwrap();
+    assert!(first.waits());
+
+    // When another goes on in that segment, then it does not wait
+    staged(&mut opened, b"two");
+    let group = opened.journal.take_group();
+    let mut second = opened.committer.begin(group).unwrap();
+    assert!(!second.waits());
+    first.run().unwrap();
+    drop(first.land().unwrap());
+    second.run().unwrap();
+
+    // When a third needs the next segment, then it does, though it also ends the one before
+    staged(&mut opened, &[3; 61_296]);
+    let group = opened.journal.take_group();
+    let third = opened.committer.begin(group).unwrap();
+    assert!(third.waits());
 }
 
 #[test]
@@ -204,6 +236,7 @@ fn a_checkpoint_stands_for_what_came_before_it() {
     let cut = first.journal.checkpoint_cut();
     first.journal.checkpoint_writer().write(&cut, |payload| payload.write_all(b"state")).unwrap();
     assert_eq!(first.journal.log_bytes_since_checkpoint(), 0);
+    assert_eq!(first.journal.checkpointed_lsn(), Lsn(1));
     staged(&mut first, b"after");
     close(first);
 
@@ -252,10 +285,12 @@ fn dead_segments_are_freed_only_below_a_checkpoint_and_then_recycled() {
     }
     let all: Vec<SegmentId> = opened.journal.segments().iter().map(|info| info.id).collect();
     assert_eq!(opened.journal.retire(&all).unwrap(), 0, "no checkpoint covers them");
+    assert_eq!(opened.journal.file_bytes(all[0]), 4096 + 64 + 40_040 + 40);
     let cut = opened.journal.checkpoint_cut();
     opened.journal.checkpoint_writer().write(&cut, |_| Ok(())).unwrap();
 
     assert_eq!(opened.journal.retire(&all).unwrap(), 3, "all but the newest");
+    assert_eq!(opened.journal.file_bytes(all[0]), 0);
 
     let position = Position { segment: all[0], offset: 4160 };
     assert!(matches!(opened.reader.read(position), Err(Error::Gone { .. })));
