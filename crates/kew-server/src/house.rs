@@ -2,7 +2,7 @@
 
 use core::future::Future;
 use core::panic::AssertUnwindSafe;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::sync::atomic::AtomicUsize;
 use core::task::Poll;
 use std::panic::catch_unwind;
@@ -128,7 +128,10 @@ impl House {
         let mut told = Told::new(id, asker, &self.settings);
         let mut body = RequestBody::new(incoming, head.headers.contains_key(EXPECT));
         let knock = Knock { headers: &head.headers, asker, is_known: asker == guest && watch.is_known() };
-        let outcome = guarded(self.carry_out(&head, knock, &mut body, &mut told, watch), watch).await;
+        let outcome = {
+            let work = pin!(self.carry_out(&head, knock, &mut body, &mut told, watch));
+            guarded(work, watch).await
+        };
         let is_left = !body.is_at_end() && !self.is_discarded(&mut body, watch).await;
         if is_left {
             watch.leave_unread();
@@ -164,7 +167,7 @@ impl House {
         else {
             return false;
         };
-        let discarded = async { Ok(body.discard().await) };
+        let discarded = pin!(async { Ok(body.discard().await) });
         guarded(discarded, watch).await.unwrap_or(false)
     }
 
@@ -209,9 +212,12 @@ pub(crate) fn waiters_max(settings: &Settings) -> usize {
     settings.waiters_max.min(settings.connections_max.saturating_sub(kept).max(1))
 }
 
-/// Carries work out until it ends, panics, or the connection's timer says that its time is over.
-async fn guarded<T>(work: impl Future<Output = Result<T, Fault>>, watch: &Watch) -> Result<T, Fault> {
-    let mut work = pin!(work);
+/// Carries work out until it ends, panics, or the connection's timer says that its time is over. The work stays where it is:
+/// a request's whole is some kilobytes, which were copied for each of them.
+async fn guarded<T>(
+    mut work: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+    watch: &Watch,
+) -> Result<T, Fault> {
     core::future::poll_fn(|context| {
         if watch.take_expired() {
             let kind = if watch.phase() == Phase::Body { Kind::BodyTimedOut } else { Kind::RequestTimedOut };

@@ -71,7 +71,7 @@ impl Heads {
                     }
                 }
                 Self::Head(head) => {
-                    let end = rest.iter().position(|byte| *byte == b'\n');
+                    let end = memchr::memchr(b'\n', rest);
                     head.take(&rest[..end.unwrap_or(rest.len())]);
                     let Some(end) = end else { break };
                     let after = head.end_line().map_err(|Refused| at + end)?;
