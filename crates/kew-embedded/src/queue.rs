@@ -20,31 +20,30 @@ pub(crate) mod departures;
 pub(crate) mod extents;
 pub(crate) mod gone;
 pub(crate) mod keys;
+mod leaving;
 mod recount;
 pub(crate) mod runs;
+mod times;
+mod violation;
 pub(crate) mod window;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kew_journal::seeded::{self, Bug};
 use kew_journal::{Lsn, Position, SegmentId};
-use kew_model::{Milliseconds, Queue, Sequence, Timestamp};
+use kew_model::{Queue, Sequence, Timestamp};
 
-use crate::record::Aged;
 use crate::record::batch::{Batch, Stored};
 use crate::record::ranges::{Range, Ranges};
 use crate::record::run::{Details, DetailsBuilder, Mask, Origin, PickedRun, Span};
 use delays::Delays;
-use departures::{Departures, Reason};
+use departures::Departures;
 use extents::{Extents, Live, Summary};
 use gone::Gone;
 use keys::Keys;
 use runs::{Phase, Run, Runs};
+pub(crate) use times::Oldest;
 use window::{Head, Window};
-
-/// How long after a look at a queue's age time alone leads to no other: what becomes too old meanwhile goes together.
-const LOOKS_APART: Milliseconds = Milliseconds(1_000);
 
 /// One queue.
 #[derive(Debug, Clone)]
@@ -224,41 +223,6 @@ impl QueueState {
         details.finish()
     }
 
-    /// Messages are done.
-    pub(crate) fn ack(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
-        self.remove_delivered(messages, left);
-    }
-
-    fn remove_delivered(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
-        for range in messages.iter() {
-            for piece in self.runs.take(range) {
-                self.depart(piece.first, piece.mask, &piece.details, left);
-            }
-        }
-        self.settle_floor();
-    }
-
-    /// Messages left that were in no structure any more; `settle_floor` comes after the last of them.
-    fn depart(
-        &mut self,
-        first: Sequence,
-        mask: Mask,
-        details: &Details,
-        left: &mut dyn FnMut(SegmentId, Live),
-    ) {
-        self.backlog_count -= mask.count();
-        self.backlog_bytes -= details.accounted_bytes(mask);
-        let bytes = |from: u64, to: u64| {
-            details.accounted_bytes(Mask(mask.0 & Mask::between(from - first.0, to - first.0).0))
-        };
-        for range in stretches(first, mask) {
-            self.extents.forget(range.first.0, range.end(), bytes, left);
-            if !seeded::is(Bug::ForgetAck) {
-                self.gone.insert(range.first.0, range.end());
-            }
-        }
-    }
-
     /// Messages wait for another delivery, or for their burial.
     pub(crate) fn hand_back(&mut self, messages: &Ranges, phase: Phase, due: Timestamp) {
         for range in messages.iter() {
@@ -266,79 +230,6 @@ impl QueueState {
                 self.runs.insert(Run { phase, due, ..piece });
             }
         }
-    }
-
-    /// Exhausted messages left.
-    pub(crate) fn bury(&mut self, messages: &Ranges, left: &mut dyn FnMut(SegmentId, Live)) {
-        self.remove_delivered(messages, left);
-        messages.iter().for_each(|range| self.departures.note(range, Reason::Exhausted));
-    }
-
-    /// Messages were deleted by name.
-    pub(crate) fn discard(&mut self, runs: &[PickedRun], left: &mut dyn FnMut(SegmentId, Live)) {
-        let mut held_back = 0;
-        for picked in runs {
-            match (&picked.details, picked.origin) {
-                (Some(details), origin) => {
-                    match origin {
-                        Origin::Ready => self.leave_line(picked),
-                        _ => held_back += picked.mask.count(),
-                    }
-                    self.depart(picked.first, picked.mask, details, left);
-                }
-                (None, _) => {
-                    let messages = picked.sequences().collect();
-                    self.remove_delivered(&messages, left);
-                }
-            }
-        }
-        let gone = &self.gone;
-        self.delays.discard(held_back, |from, to| gone.first_left(from) < to);
-        self.settle_floor();
-    }
-
-    /// Everything is gone.
-    pub(crate) fn purge(&mut self, before: Sequence, left: &mut dyn FnMut(SegmentId, Live)) {
-        if !seeded::is(Bug::PurgeForgetsDelivered) {
-            self.runs.clear();
-        }
-        self.delays.clear();
-        self.extents.clear(left);
-        self.gone.raise(before.0);
-        self.in_line = 0;
-        self.backlog_count = 0;
-        self.backlog_bytes = 0;
-        self.settle_cursor();
-    }
-
-    /// The oldest messages were looked at, at a time: those before a sequence are gone.
-    pub(crate) fn age(&mut self, aged: &Aged, at: Timestamp, left: &mut dyn FnMut(SegmentId, Live)) {
-        let before = aged.before.0;
-        let (mut count, mut bytes) = (aged.in_line, aged.bytes);
-        for piece in self.runs.take_below(before) {
-            count += piece.mask.count();
-            bytes += piece.accounted_bytes();
-            for range in stretches(piece.first, piece.mask) {
-                self.departures.note(range, Reason::RetentionEnded);
-            }
-        }
-        for entry in self.delays.take_below(before) {
-            let lengths = (entry.first..entry.first + u64::from(entry.count))
-                .filter(|sequence| !self.gone.contains(*sequence))
-                .map(|_| entry.span.accounted_bytes());
-            count += lengths.clone().count() as u64;
-            bytes += lengths.sum::<u64>();
-        }
-        self.in_line -= aged.in_line;
-        self.backlog_count -= count;
-        self.backlog_bytes -= bytes;
-        let gone = &self.gone;
-        let living = |from, to| (to - from) - gone.count(from, to);
-        self.extents.expire(before, bytes, (aged.in_line, aged.bytes), living, left);
-        self.gone.raise(before);
-        self.aged = aged.oldest;
-        self.look_after = at.after(LOOKS_APART);
-        self.settle_floor();
     }
 
     /// Messages are gone: what lies below the floor is forgotten.
@@ -358,84 +249,6 @@ impl QueueState {
         }
     }
 
-    /// When the message with the lowest sequence was published: known, to be read from where it lies, or none.
-    pub(crate) fn oldest(&mut self) -> Oldest {
-        if self.backlog_count == 0 {
-            return Oldest::None;
-        }
-        let sequence = Sequence(self.gone.floor());
-        let known = self.known.filter(|(of, _)| *of == sequence).map(|(_, sent_at)| sent_at);
-        match known.or_else(|| self.sent_at(sequence)) {
-            Some(sent_at) => {
-                self.known = Some((sequence, sent_at));
-                Oldest::At(sent_at)
-            }
-            None => Oldest::Unread(sequence),
-        }
-    }
-
-    /// When the oldest message may be too old, at the earliest; `None` when there is no message.
-    pub(crate) fn expiry(&self) -> Option<Timestamp> {
-        let period = self.object.settings.message_retention_period;
-        (self.backlog_count > 0).then(|| self.aged.after(period))
-    }
-
-    /// When time leads to a look at the oldest messages: as soon as they may be too old and the latest look is a while
-    /// ago, or a lease ends after that time, since what comes of it depends on which was first.
-    pub(crate) fn next_look(&self) -> Option<Timestamp> {
-        let lease_end = self.runs.next(Phase::Leased).unwrap_or(Timestamp::NEVER);
-        Some(self.expiry()?.max(self.look_after.min(lease_end)))
-    }
-
-    /// When a message was published, if anything in memory says so.
-    fn sent_at(&self, sequence: Sequence) -> Option<Timestamp> {
-        if let Some((_, run)) = self.runs.find(sequence) {
-            return Some(run.span(sequence).sent_at);
-        }
-        let Some(head) = self.window.find(sequence) else { return self.delays.sent_at(sequence) };
-        let (batch, _) = head.batch();
-        batch.messages().find(|stored| stored.sequence == sequence).map(|stored| stored.sent_at)
-    }
-
-    /// The disk said when a message was published.
-    pub(crate) fn remember(&mut self, sequence: Sequence, sent_at: Timestamp) {
-        self.known = Some((sequence, sent_at));
-    }
-
-    /// The first time after `since` at which messages become available; `None` when time alone makes none available.
-    pub(crate) fn next_available(&self, since: Timestamp) -> Option<Timestamp> {
-        let waiting = self.runs.next_after(Phase::Waiting, since);
-        [waiting, self.delays.next_after(since)].into_iter().flatten().min()
-    }
-
-    /// The invariant that does not hold, if there is one.
-    pub(crate) fn violation(&self) -> Option<&'static str> {
-        let in_runs: u64 = self.runs.iter().map(|run| run.mask.count()).sum();
-        let delayed = self.delayed_count();
-        let mut live = Live::default();
-        self.extents.iter().for_each(|extent| live.add(extent.live));
-        let bytes_agree = self.extents.guessed || self.backlog_bytes == live.bytes;
-        let summaries: Option<Vec<_>> = self.extents.iter().map(|extent| extent.summary).collect();
-        let in_line = |all: Vec<extents::Summary>| all.iter().map(|summary| summary.in_line).sum::<u64>();
-        let summed = summaries.is_none_or(|all| in_line(all) == self.in_line);
-        let ends = (self.cursor, self.window.bytes()) == (self.next, 0);
-        let in_gone = |run: &Run| run.sequences().any(|sequence| self.gone.contains(sequence.0));
-        let rules = [
-            (
-                self.backlog_count == self.in_line + delayed + in_runs,
-                "Q1: the backlog is what is in line, delayed and delivered",
-            ),
-            (self.backlog_count == live.messages, "Q4: the messages of the segments sum up to the backlog"),
-            (bytes_agree, "Q4: the bytes of the segments sum up to the backlog"),
-            (summed, "Q7: what the segments know to be in line is in line"),
-            (self.in_line > 0 || ends, "Q3: with nothing in line the cursor stands at the next message"),
-            (self.in_line == 0 || self.cursor >= self.gone.floor(), "Q5: the cursor is not below the floor"),
-            (self.gone.floor() <= self.next, "the floor is not past the end"),
-            (!self.runs.iter().any(in_gone), "R1: what was delivered and is listed is not gone"),
-        ];
-        rules.into_iter().find(|(holds, _)| !holds).map(|(_, rule)| rule)
-    }
-
     /// Messages that were held back when they came and have neither been delivered nor gone.
     pub(crate) fn delayed_count(&self) -> u64 {
         let each = self.delays.iter().map(|entry| {
@@ -444,17 +257,6 @@ impl QueueState {
         });
         each.sum()
     }
-}
-
-/// When a queue's oldest message was published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Oldest {
-    /// There is no message.
-    None,
-    /// Then.
-    At(Timestamp),
-    /// It stands where this message lies.
-    Unread(Sequence),
 }
 
 /// The stretches of neighbouring bits of a run.

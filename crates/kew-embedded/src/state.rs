@@ -5,6 +5,10 @@
 //!   checkpoint skips what the checkpoint holds, queue by queue.
 //! * S3: `live` of a segment is what lives in it, over all queues.
 
+mod catalog;
+mod keys;
+mod times;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -249,141 +253,10 @@ impl State {
         Ok(())
     }
 
-    /// Counts the idempotency keys of a queue, and keeps all of them within the store's bound.
-    pub(crate) fn count_keys(&mut self, number: QueueNumber) {
-        self.key_counts.set(number, self.queues.get(&number).map_or(0, |queue| queue.keys.len()));
-        while let Some(largest) = self.key_counts.beyond() {
-            let Some(queue) = self.queues.get_mut(&largest) else { return };
-            queue.keys.forget_oldest();
-            self.key_counts.set(largest, queue.keys.len());
-        }
-    }
-
-    /// Bounds how many idempotency keys are remembered, over all queues.
-    pub(crate) fn bound_keys(&mut self, most: usize) {
-        self.key_counts.most = most;
-        for number in self.queues.keys().copied().collect::<Vec<_>>() {
-            self.count_keys(number);
-        }
-    }
-
-    /// Forgets idempotency keys of a queue whose time is over by `now`, some at a time; says whether there are more.
-    pub(crate) fn forget_old_keys(&mut self, number: QueueNumber, now: Timestamp, most: usize) -> bool {
-        let queue = self.queues.get_mut(&number);
-        let has_more = queue.is_some_and(|queue| queue.keys.forget_old(now, most));
-        self.count_keys(number);
-        has_more
-    }
-
     /// Notes where messages lie, also such that a checkpoint knows of: an index is of use only when it is complete.
     fn index(&mut self, batch: &Batch<'_>, position: Position) {
         let index = Arc::make_mut(self.indexes.entry(position.segment).or_default());
         index.add(batch.queue, batch.first.0, position.offset);
-    }
-
-    fn put_queue(&mut self, object: &kew_model::Queue, lsn: Lsn) {
-        let number = object.number;
-        let object = Arc::new(object.clone());
-        match self.queues.get_mut(&number) {
-            Some(queue) if queue.covered >= lsn => return,
-            Some(queue) => queue.object = Arc::clone(&object),
-            // Numbers are given once: the checkpoint was taken when the queue had come and gone.
-            None if number.0 < self.next_queue => return,
-            None => {
-                self.queues.insert(number, QueueState::new(Arc::clone(&object)));
-            }
-        }
-        self.next_queue = self.next_queue.max(number.0 + 1);
-        self.watch_times(number);
-        self.effects.note_available(number);
-        self.catalog_change(CatalogChange::Queue(object));
-    }
-
-    fn delete_queue(&mut self, number: QueueNumber, lsn: Lsn) {
-        if self.queues.get(&number).is_none_or(|queue| queue.covered >= lsn) {
-            return;
-        }
-        if let Some(mut queue) = self.queues.remove(&number) {
-            self.window_bytes -= queue.window.bytes();
-            let live = &mut self.live;
-            queue.extents.clear(&mut |segment, gone| forget_live(live, segment, gone));
-        }
-        self.key_counts.set(number, 0);
-        self.watch_times(number);
-        self.effects.note_available(number);
-        self.catalog_change(CatalogChange::QueueDeleted(number));
-    }
-
-    fn catalog_change(&mut self, change: CatalogChange) {
-        self.catalog.apply(&change);
-        self.effects.catalog.push(change);
-    }
-
-    /// Keeps the earliest end of a lease, the oldest message and the exhausted of a queue in sight of the whole store.
-    pub(crate) fn watch_times(&mut self, number: QueueNumber) {
-        self.expiries.set(number, self.queues.get(&number).and_then(QueueState::expiry));
-        self.looks.set(number, self.queues.get(&number).and_then(QueueState::next_look));
-        let runs = self.queues.get(&number).map(|queue| &queue.runs);
-        self.deadlines.set(number, runs.and_then(|runs| runs.next(Phase::Leased)));
-        if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
-            self.exhausted.insert(number);
-        } else {
-            self.exhausted.remove(&number);
-        }
-        self.watch_ripening(number);
-    }
-
-    fn watch_ripening(&mut self, number: QueueNumber) {
-        let queue = self.queues.get_mut(&number);
-        self.ripening.set(number, queue.and_then(|queue| queue.next_available(self.ripened_until)));
-    }
-
-    /// The queues in which time has made something available since the last call. One may be named though nothing has
-    /// come; none is left out.
-    pub(crate) fn ripen(&mut self, now: Timestamp) -> Vec<QueueNumber> {
-        self.ripened_until = self.ripened_until.max(now);
-        let mut ripe = Vec::new();
-        while let Some((_, number)) = self.next_ripening().filter(|(at, _)| *at <= self.ripened_until) {
-            ripe.push(number);
-            self.watch_ripening(number);
-        }
-        ripe
-    }
-
-    /// When something becomes available next by time alone, and where.
-    pub(crate) fn next_ripening(&self) -> Option<(Timestamp, QueueNumber)> {
-        self.ripening.first()
-    }
-
-    /// Each queue's earliest end of a lease, the earliest first.
-    pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.deadlines.iter()
-    }
-
-    pub(crate) fn deadline(&self, number: QueueNumber) -> Option<Timestamp> {
-        self.deadlines.of(number)
-    }
-
-    /// When each queue's oldest message may be too old, the earliest first.
-    pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.expiries.iter()
-    }
-
-    pub(crate) fn expiry(&self, number: QueueNumber) -> Option<Timestamp> {
-        self.expiries.of(number)
-    }
-
-    /// When time leads to a look at each queue's oldest messages, the earliest first.
-    pub(crate) fn looks(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
-        self.looks.iter()
-    }
-
-    /// Somebody asks for a queue: its oldest messages are looked at as soon as they may be too old.
-    pub(crate) fn want_look(&mut self, number: QueueNumber) {
-        if let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.look_after > Timestamp(0)) {
-            queue.look_after = Timestamp(0);
-            self.looks.set(number, queue.next_look());
-        }
     }
 
     /// Segments in which no message lives, of those that ever held one.
@@ -400,15 +273,6 @@ impl State {
         let segment = self.queues.get(&number)?.extents.segment(sequence.0)?;
         let index = self.indexes.get(&segment);
         Some((segment, index.and_then(|index| index.position(segment, number, sequence.0))))
-    }
-
-    /// How many queues' times were looked at so far.
-    #[cfg(feature = "test-util")]
-    pub(crate) fn effort(&self) -> u64 {
-        [&self.deadlines, &self.expiries, &self.looks, &self.ripening]
-            .map(|schedule| schedule.effort.total())
-            .iter()
-            .sum()
     }
 
     /// What does not hold that always should, in words.

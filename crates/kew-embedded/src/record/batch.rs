@@ -3,15 +3,20 @@
 //! A table of fixed-size entries comes first and all bodies after it, so that a message is found without reading its
 //! neighbours, a batch is written by one copy, and an answer is built from slices of the frame's own bytes.
 
+mod open;
+mod table;
+mod write;
+
 use core::ops::Range;
 
 use kew_journal::seeded::{self, Bug};
-use kew_model::{
-    ContentType, Idempotency, Limits, MessageId, PushBatch, QueueNumber, Seconds, Sequence, Timestamp,
-};
+use kew_model::{ContentType, Idempotency, Limits, MessageId, QueueNumber, Seconds, Sequence, Timestamp};
 
-use super::codec::{Malformed, Reader, Write};
 use crate::queue::extents::Live;
+pub(super) use table::table_word;
+use table::{content_type, id_at, list_of, long_at, word_at};
+pub(crate) use table::{content_type_code, content_type_of};
+pub(crate) use write::{Moving, pushed_bytes, put_moved, put_pushed};
 
 const FLAG_DELAYS: u8 = 1;
 const LENGTH_BITS: u32 = 24;
@@ -21,7 +26,6 @@ pub(super) const RELOCATED_ENTRY_BYTES: usize = 8 + 4 + 16 + 3 * 8 + 4 + 2;
 /// The extension of a `Pushed` record that names what the request is idempotent under.
 const EXTENSION_IDEMPOTENCY: u8 = 1;
 const IDEMPOTENCY_BYTES: u8 = 32;
-const EXTENSION_IDEMPOTENCY_BYTES: u16 = 2 + 32;
 
 /// Where a batch came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,80 +87,6 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Reads a `Pushed` record of a frame decided at `at`.
-    pub(crate) fn pushed(body: &'a [u8], at: Timestamp) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(body, "pushed record");
-        let queue = QueueNumber(reader.u32()?);
-        let first = Sequence(reader.u64()?);
-        let base = MessageId(reader.id()?);
-        let count = reader.u16()?;
-        let flags = reader.u8()?;
-        let extension_bytes = reader.u16()?;
-        if flags & !FLAG_DELAYS != 0 {
-            return Err(reader.malformed());
-        }
-        let table = reader.bytes(usize::from(count) * 4)?;
-        let delays = reader.bytes(if flags & FLAG_DELAYS != 0 { usize::from(count) * 4 } else { 0 })?;
-        let extensions = reader.bytes(usize::from(extension_bytes))?;
-        let kind = Kind::Pushed { base, at };
-        Self { queue, first, count, kind, table, delays, extensions, bodies: reader.rest() }.checked()
-    }
-
-    /// Reads a `Moved` record.
-    pub(crate) fn moved(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(body, "moved record");
-        let queue = QueueNumber(reader.u32()?);
-        let first = Sequence(reader.u64()?);
-        let from = QueueNumber(reader.u32()?);
-        let count = reader.u16()?;
-        let extension_bytes = reader.u16()?;
-        let table = reader.bytes(usize::from(count) * MOVED_ENTRY_BYTES)?;
-        let extensions = reader.bytes(usize::from(extension_bytes))?;
-        let kind = Kind::Moved { from };
-        Self { queue, first, count, kind, table, delays: &[], extensions, bodies: reader.rest() }.checked()
-    }
-
-    /// Reads a `Relocated` record.
-    pub(crate) fn relocated(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(body, "relocated record");
-        let queue = QueueNumber(reader.u32()?);
-        let first = Sequence(reader.u64()?);
-        let end = Sequence(reader.u64()?);
-        let count = reader.u16()?;
-        let lists = reader.u16()?;
-        let table = reader.bytes(usize::from(count) * RELOCATED_ENTRY_BYTES)?;
-        let before = reader.rest();
-        for _ in 0..lists {
-            let bytes = reader.u16()?;
-            reader.bytes(usize::from(bytes))?;
-        }
-        let extensions = &before[..before.len() - reader.remaining()];
-        let kind = Kind::Relocated { end };
-        let batch = Self { queue, first, count, kind, table, delays: &[], extensions, bodies: reader.rest() };
-        let entries = || (0..count).map(|index| batch.entry(index));
-        let sequences = || entries().map(|entry| long_at(entry, 0));
-        let rising = sequences().is_sorted_by(|one, next| one < next);
-        let within = sequences().all(|sequence| (first.0..end.0).contains(&sequence));
-        let extended = entries().all(|entry| list_of(entry) <= lists);
-        if count > 0 && rising && within && extended {
-            batch.checked()
-        } else {
-            Err(Malformed("table of relocated messages"))
-        }
-    }
-
-    fn checked(self) -> Result<Self, Malformed> {
-        let lengths: usize =
-            (0..self.count).map(|index| (self.word(index) & ((1 << LENGTH_BITS) - 1)) as usize).sum();
-        let types_known = (0..self.count).all(|index| content_type(self.word(index)).is_some());
-        let ends_in_range = self.first.0 >= 1 && self.first.0.checked_add(u64::from(self.count)).is_some();
-        if lengths == self.bodies.len() && types_known && ends_in_range {
-            Ok(self)
-        } else {
-            Err(Malformed("table of messages"))
-        }
-    }
-
     /// One message's part of the table.
     fn entry(&self, index: u16) -> &'a [u8] {
         let bytes = match self.kind {
@@ -342,128 +272,5 @@ impl<'a> Batch<'a> {
     pub(crate) fn body_in_payload(&self, stored: &Stored, record_end: u32) -> Range<u32> {
         let bodies_start = record_end - u32::try_from(self.bodies.len()).unwrap_or(record_end);
         bodies_start + stored.start..bodies_start + stored.start + stored.length
-    }
-}
-
-fn word_at(bytes: &[u8], start: usize) -> u32 {
-    let mut word = [0; 4];
-    word.copy_from_slice(&bytes[start..start + 4]);
-    u32::from_le_bytes(word)
-}
-
-fn id_at(bytes: &[u8], start: usize) -> MessageId {
-    let mut id = [0; 16];
-    id.copy_from_slice(&bytes[start..start + 16]);
-    MessageId(id)
-}
-
-/// Which of a `Relocated` record's lists of extensions an entry names, counted from 1; 0 for none.
-fn list_of(entry: &[u8]) -> u16 {
-    u16::from_le_bytes([entry[56], entry[57]])
-}
-
-fn long_at(bytes: &[u8], start: usize) -> u64 {
-    let mut long = [0; 8];
-    long.copy_from_slice(&bytes[start..start + 8]);
-    u64::from_le_bytes(long)
-}
-
-fn content_type(word: u32) -> Option<ContentType> {
-    content_type_of(word.to_le_bytes()[3])
-}
-
-pub(crate) fn content_type_of(code: u8) -> Option<ContentType> {
-    match code {
-        0 => Some(ContentType::Text),
-        1 => Some(ContentType::Json),
-        2 => Some(ContentType::Bytes),
-        3 => Some(ContentType::V8),
-        _ => None,
-    }
-}
-
-pub(crate) fn content_type_code(content_type: ContentType) -> u8 {
-    match content_type {
-        ContentType::Text => 0,
-        ContentType::Json => 1,
-        ContentType::Bytes => 2,
-        ContentType::V8 => 3,
-    }
-}
-
-pub(super) fn table_word(length: u32, content_type: ContentType) -> u32 {
-    length | u32::from(content_type_code(content_type)) << LENGTH_BITS
-}
-
-/// How many bytes the body of a `Pushed` record takes.
-pub(crate) fn pushed_bytes(batch: &PushBatch) -> usize {
-    80 + batch.len() * 8 + batch.bodies().len()
-}
-
-/// Writes the body of a `Pushed` record. `default_delay` is the queue's own.
-pub(crate) fn put_pushed(
-    out: &mut Vec<u8>,
-    queue: QueueNumber,
-    first: Sequence,
-    base: MessageId,
-    batch: &PushBatch,
-    default_delay: Seconds,
-) {
-    let delays = || batch.messages().iter().map(|message| message.delay.unwrap_or(default_delay));
-    let has_delays = delays().any(|delay| delay.0 > 0);
-    out.put_u32(queue.0);
-    out.put_u64(first.0);
-    out.put(&base.0);
-    out.put_u16(u16::try_from(batch.len()).unwrap_or(u16::MAX));
-    out.put_u8(if has_delays { FLAG_DELAYS } else { 0 });
-    out.put_u16(if batch.idempotency.is_some() { EXTENSION_IDEMPOTENCY_BYTES } else { 0 });
-    for message in batch.messages() {
-        out.put_u32(table_word(message.length, message.content_type));
-    }
-    if has_delays {
-        delays().for_each(|delay| out.put_u32(delay.0));
-    }
-    if let Some(Idempotency { key, content }) = &batch.idempotency {
-        out.put_u8(EXTENSION_IDEMPOTENCY);
-        out.put_u8(IDEMPOTENCY_BYTES);
-        out.put(key);
-        out.put(content);
-    }
-    out.put(batch.bodies());
-}
-
-/// A message to move into another queue.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moving<'a> {
-    pub(crate) id: MessageId,
-    pub(crate) content_type: ContentType,
-    pub(crate) sent_at: Timestamp,
-    pub(crate) arrived_at: Timestamp,
-    pub(crate) body: &'a [u8],
-}
-
-/// Writes the body of a `Moved` record. `from` is the queue that dead-lettered the messages, or `queue` itself when
-/// they were redriven.
-pub(crate) fn put_moved(
-    out: &mut Vec<u8>,
-    queue: QueueNumber,
-    first: Sequence,
-    from: QueueNumber,
-    messages: &[Moving<'_>],
-) {
-    out.put_u32(queue.0);
-    out.put_u64(first.0);
-    out.put_u32(from.0);
-    out.put_u16(u16::try_from(messages.len()).unwrap_or(u16::MAX));
-    out.put_u16(0);
-    for message in messages {
-        let length = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
-        out.put_u32(table_word(length, message.content_type));
-        out.put(&message.id.0);
-        out.put_time(message.sent_at);
-        out.put_time(message.arrived_at);
-    }
-    for message in messages {
-        out.put(message.body);
     }
 }
