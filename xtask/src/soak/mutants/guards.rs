@@ -35,6 +35,7 @@ pub(super) const GUARDS: [Guard; 4] = [
             "crates/kew-embedded/src/queue/**",
             "crates/kew-embedded/src/queue.rs",
             "crates/kew-embedded/src/record/**",
+            "crates/kew-embedded/src/state/**",
             "crates/kew-embedded/src/state.rs",
         ],
         beside: &[TESTS],
