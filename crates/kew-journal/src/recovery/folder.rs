@@ -73,6 +73,17 @@ pub(super) struct Entry {
     pub(super) file_bytes: u64,
 }
 
+impl Entry {
+    /// Refuses a file that is shorter than the log in it is known to be.
+    fn require(&self, end_offset: u32) -> Result<(), Error> {
+        if self.file_bytes >= u64::from(end_offset) {
+            return Ok(());
+        }
+        let text = format!("the file ends here, its log ends at byte {end_offset}");
+        Err(Error::damage(&self.segment.name(), self.file_bytes, text))
+    }
+}
+
 /// The log folder.
 pub(super) struct Inventory {
     pub(super) segments: BTreeMap<SegmentId, Entry>,
@@ -108,8 +119,12 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// The segments that the checkpoint covers as a whole, as far as they are still there.
+    /// The segments that the checkpoint covers as a whole, as far as they are still there. The one that it covers in part
+    /// holds that part at least, which was durable before the checkpoint was, although nothing there is read now.
     pub(super) fn covered_segments(&self, cut: &Cut, chain: &[Link]) -> Result<Vec<SegmentInfo>, Error> {
+        if let Some(entry) = self.segments.get(&cut.at.segment) {
+            entry.require(cut.at.offset)?;
+        }
         let mut covered = Vec::new();
         for info in &cut.segments {
             let Some(entry) = self.segments.get(&info.id) else { continue };
@@ -120,10 +135,7 @@ impl Inventory {
             if let Some(link) = chain.first().filter(|link| link.previous.segment == info.id) {
                 info.end_offset = info.end_offset.max(link.previous.end_offset);
             }
-            if entry.file_bytes < u64::from(info.end_offset) {
-                let text = format!("the file ends here, its log ends at byte {}", info.end_offset);
-                return Err(Error::damage(&entry.segment.name(), entry.file_bytes, text));
-            }
+            entry.require(info.end_offset)?;
             entry.segment.set_end_offset(info.end_offset);
             covered.push(info);
         }

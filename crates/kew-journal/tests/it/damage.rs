@@ -119,6 +119,25 @@ fn a_file_cut_short_is_noticed_or_without_consequence() {
 }
 
 #[test]
+fn a_growing_file_cut_short_below_what_a_checkpoint_covers_is_noticed() {
+    let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
+    world.open().unwrap();
+    // Given a segment that is still growing, and a checkpoint that covers all of it.
+    world.run_all(&[Op::Stage(20_000), Op::Commit, Op::Stage(300), Op::Checkpoint]).unwrap();
+    world.disk.power_cut(Loss::Everything);
+    let name = "log/0000000000000001.seg";
+    let bytes = world.disk.contents(name).unwrap();
+
+    // When it is cut in the middle of what the checkpoint's state points to.
+    world.disk.overwrite(name, &bytes[..12_000]);
+
+    // Then the next open says so, although nothing there would be replayed.
+    let end = world.open().unwrap_err();
+    let text = end.to_string();
+    assert!(text.starts_with(&format!("damaged: {name} at byte 12000: the file ends here")), "{text}");
+}
+
+#[test]
 fn a_recycled_file_cut_short_is_noticed_even_while_it_is_written() {
     let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
     world.open().unwrap();
