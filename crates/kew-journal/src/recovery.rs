@@ -150,7 +150,7 @@ fn recover(
     run.recovered.chain.extend(inventory.covered_segments(cut, &chain)?);
     run.recovered.tail.last_lsn = cut.covered;
     run.replay_sealed(&chain)?;
-    run.judge_tail(&inventory, &chain)?;
+    run.judge_tail(&mut inventory, &chain)?;
     let Run { recovered, report, .. } = run;
     inventory.keep(shared, &recovered);
     report.leftovers = inventory.clear(shared, &loaded)?;

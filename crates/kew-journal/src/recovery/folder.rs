@@ -4,13 +4,15 @@
 //! out to belong to no part of the log are recycled or removed at the very end, never replayed.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::checkpoint::{Checkpoint, Cut, checkpoint_name};
 use crate::error::Error;
 use crate::journal::Recovered;
-use crate::pool::SPARES_MAX;
+use crate::pool::{SPARES_MAX, sync_folder};
 use crate::position::{SegmentId, SegmentInfo};
+use crate::scan::look_ahead;
 use crate::segment::{BLOCK_BYTES, Segment, SegmentHeader, segment_name, spare_name};
 use crate::shared::{CHECKPOINT_FOLDER, Checkpoints, LOG_FOLDER, Shared, locked};
 
@@ -153,6 +155,27 @@ impl Inventory {
         self.indexes.retain(|id| !recovered.chain.iter().any(|info| info.id == *id));
     }
 
+    /// Makes room for a tail that is about to be copied, where less than so many bytes are free: drafts of earlier
+    /// attempts, spares, and segments behind the last one that nothing was written to are removed. Without any, the copy
+    /// may fail, and the next open finds the log as it is.
+    pub(super) fn make_room(&mut self, shared: &Shared, last: SegmentId, bytes: u64) -> Result<(), Error> {
+        if !shared.disk.space().is_ok_and(|space| space.free_bytes < bytes) {
+            return Ok(());
+        }
+        let mut names = std::mem::take(&mut self.leftovers);
+        names.extend(self.spares.drain(..).map(spare_name));
+        for (id, entry) in self.segments.range((Bound::Excluded(last), Bound::Unbounded)) {
+            if look_ahead(&entry.segment, BLOCK_BYTES)?.frames == 0 {
+                names.push(segment_name(*id));
+            }
+        }
+        // Until they are closed, files that are removed keep their space.
+        self.segments.retain(|id, _| !names.contains(&segment_name(*id)));
+        // The copy has a name already, with the highest id. It must not vanish after these have (J2).
+        sync_folder(shared)?;
+        names.iter().try_for_each(|name| remove(shared, name))
+    }
+
     /// Recycles or removes everything that was not kept, and says how many files that were.
     pub(super) fn clear(self, shared: &Shared, loaded: &Loaded) -> Result<u64, Error> {
         let mut pool = locked(&shared.pool);
@@ -168,7 +191,7 @@ impl Inventory {
         }
         let mut count = 0;
         for name in removed {
-            shared.disk.remove(&name).map_err(|source| Error::disk("remove", &name, source))?;
+            remove(shared, &name)?;
             count += 1;
         }
         for (id, entry) in self.segments {
@@ -181,6 +204,10 @@ impl Inventory {
 
 fn list(shared: &Shared, folder: &str) -> Result<Vec<String>, Error> {
     shared.disk.list(folder).map_err(|source| Error::disk("list", folder, source))
+}
+
+fn remove(shared: &Shared, name: &str) -> Result<(), Error> {
+    shared.disk.remove(name).map_err(|source| Error::disk("remove", name, source))
 }
 
 /// Splits `<16 hex digits>.<suffix>`.

@@ -33,7 +33,7 @@ struct Extent {
 }
 
 impl Run<'_> {
-    pub(super) fn judge_tail(&mut self, inventory: &Inventory, chain: &[Link]) -> Result<(), Error> {
+    pub(super) fn judge_tail(&mut self, inventory: &mut Inventory, chain: &[Link]) -> Result<(), Error> {
         let head = chain.last();
         let head_id = head.map_or(SegmentId(0), |link| link.segment.id);
         let mut ahead = Ahead { epoch: self.cut.epoch, ..Ahead::default() };
@@ -69,7 +69,10 @@ impl Run<'_> {
         self.report.frames_dropped = ahead.frames;
         self.recovered.tail.epoch = ahead.epoch + 1;
         match head {
-            Some(link) => self.settle(link, Extent { proven_lsn: proven_lsn.min(extent.last_lsn), ..extent }),
+            Some(link) => {
+                let extent = Extent { proven_lsn: proven_lsn.min(extent.last_lsn), ..extent };
+                self.settle(inventory, link, extent)
+            }
             None => Ok(()),
         }
     }
@@ -107,7 +110,7 @@ impl Run<'_> {
     }
 
     /// Shows the proven part where it is, and moves the rest to a new segment.
-    fn settle(&mut self, link: &Link, extent: Extent) -> Result<(), Error> {
+    fn settle(&mut self, inventory: &mut Inventory, link: &Link, extent: Extent) -> Result<(), Error> {
         let proven_lsn = if self.trusts_tail() { extent.last_lsn } else { extent.proven_lsn };
         let (beginning, before) = link.beginning(self.cut);
         let mut scanner = Scanner::new(&link.segment, beginning, extent.end_offset);
@@ -146,7 +149,7 @@ impl Run<'_> {
             }
         }
         if extent.last_lsn > last_lsn {
-            self.copy_rest(link, &mut scanner, extent.last_lsn)?;
+            self.copy_rest(inventory, link, &mut scanner, extent)?;
         }
         self.append_in_place(link, extent.end_offset);
         let tail = &self.recovered.tail;
@@ -155,10 +158,20 @@ impl Run<'_> {
     }
 
     /// Copies what the scanner still has to a new segment, and goes on there.
-    fn copy_rest(&mut self, link: &Link, scanner: &mut Scanner<'_>, last_lsn: Lsn) -> Result<(), Error> {
-        let tail = self.recovered.tail;
+    fn copy_rest(
+        &mut self,
+        inventory: &mut Inventory,
+        link: &Link,
+        scanner: &mut Scanner<'_>,
+        extent: Extent,
+    ) -> Result<(), Error> {
+        let (tail, last_lsn) = (self.recovered.tail, extent.last_lsn);
         let mut copy = Copy::start(self.shared, &tail, last_lsn)?;
         let mut copied = tail.last_lsn;
+        // Room for the copy, and for the log to go on in it.
+        let wanted_bytes =
+            u64::from(extent.end_offset - scanner.offset()) + u64::from(self.shared.segment_bytes);
+        inventory.make_room(self.shared, link.segment.id, wanted_bytes)?;
         while let Found::Frame { header, payload, .. } = scanner.next()? {
             if header.kind == Kind::Data {
                 let position = copy.add(header.lsn, payload)?;

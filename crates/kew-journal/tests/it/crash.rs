@@ -1,6 +1,6 @@
 //! One script, stopped at every single step, with every kind of loss, also in the middle of recovery.
 
-use kew_journal::{Loss, SimDisk};
+use kew_journal::{Loss, SimDisk, Space};
 
 use crate::counted;
 use crate::world::{End, Ledger, Op, World, options};
@@ -200,4 +200,33 @@ fn every_short_script_survives_a_crash_at_every_step() {
     }
     assert!(crashes > 10_000, "{crashes} crashes");
     counted(crashes * 2, "crashes of the simulated disk: the log, at every step of every short script");
+}
+
+#[test]
+fn recovery_on_a_full_volume_may_be_stopped_at_any_step() {
+    let mut stops = 0;
+    for step in 1.. {
+        let Some(world) = stopped_at(step) else { break };
+        world.disk.set_space(Space { free_bytes: 0, total_bytes: 1 << 30 });
+        for recovery_step in 1.. {
+            let disk = world.disk.fork(step * 1000 + recovery_step);
+            disk.kill();
+            let mut again = World::new(disk, options(), world.ledger.clone());
+            again.disk.stop_at(recovery_step);
+            if again.open().is_ok() {
+                break;
+            }
+            stops += 1;
+            for loss in [Loss::Everything, Loss::Nothing, Loss::Random] {
+                let disk = again.disk.fork(step * 1000 + recovery_step);
+                disk.power_cut(loss);
+                recovers(
+                    disk,
+                    &world.ledger,
+                    &format!("step {step}, recovery step {recovery_step}, {loss:?}"),
+                );
+            }
+        }
+    }
+    assert!(stops > 500, "{stops} recoveries were stopped");
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kew_journal::{Disk, Fault, Loss, OperationKind, RealDisk, SimDisk, Step};
+use kew_journal::{Disk, Fault, Loss, OperationKind, RealDisk, SimDisk, Space, Step};
 
 use crate::counted;
 use crate::world::{End, Ledger, Op, World, options};
@@ -100,6 +100,44 @@ fn a_full_volume_stops_preparing_but_not_the_journal() {
     world.run_all(&[Op::Prepare; 3]).unwrap();
 
     world.run_all(&[Op::Stage(10), Op::Commit, Op::Reopen]).unwrap();
+}
+
+#[test]
+fn on_a_full_volume_files_written_ahead_make_room_for_the_logs_tail() {
+    // Given a killed process whose last group is in doubt, and a segment that was made ready and not used yet
+    let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
+    world.open().unwrap();
+    world
+        .run_all(&[Op::Stage(30_000), Op::Commit, Op::Prepare, Op::Prepare, Op::Stage(99), Op::Commit])
+        .unwrap();
+    world.disk.kill();
+    let segments = |disk: &SimDisk| {
+        disk.file_names().into_iter().filter(|name| name.starts_with("log/")).collect::<Vec<_>>()
+    };
+    let before = segments(&world.disk);
+    assert_eq!(before, ["log/0000000000000001.seg", "log/0000000000000002.seg"]);
+    // And a draft that an earlier start could not finish
+    let draft = world.disk.create("log/0000000000000003.tmp").unwrap();
+    draft.write_at(&[io::IoSlice::new(&[1; 5000])], 0).unwrap();
+
+    // When it is started where nothing is free, and the copy of the group finds no space even so
+    world.disk.set_space(Space { free_bytes: 0, total_bytes: 1 << 30 });
+    let mut full = World::new(world.disk.fork(2), options(), world.ledger.clone());
+    full.disk.fail(OperationKind::Write, 1, Fault::Error(io::ErrorKind::StorageFull));
+    assert!(matches!(full.open(), Err(End::Failed(_))));
+
+    // Then what was not needed had made room for it, and the log is as it was
+    assert_eq!(segments(&full.disk), ["log/0000000000000001.seg", "log/0000000000000004.tmp"]);
+
+    // And with space the next start goes on, under an id that no file ever had
+    full.open().unwrap();
+    assert_eq!(segments(&full.disk), ["log/0000000000000001.seg", "log/0000000000000005.seg"]);
+
+    // And where there is space from the beginning, nothing is given up before the log was judged
+    world.disk.set_space(Space { free_bytes: 1 << 30, total_bytes: 1 << 30 });
+    world.disk.fail(OperationKind::Write, world.disk.calls(OperationKind::Write) + 1, Fault::ShortWrite);
+    assert!(matches!(world.open(), Err(End::Failed(_))));
+    assert!(segments(&world.disk).contains(&"log/0000000000000002.seg".to_owned()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! kill and a start on the full disk, and when the space comes back, so do the pushes.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,9 +14,6 @@ const MEBIBYTE: u64 = 1 << 20;
 
 /// The volume: room for the reserve, which is 5 % and two segments of 64 MiB, and for as much again.
 const VOLUME_BYTES: u64 = 320 * MEBIBYTE;
-
-/// What others leave on the full disk: less than the reserve by far.
-const LEFT_BYTES: u64 = MEBIBYTE;
 
 /// The code of a push that finds no space (docs/errors.md).
 const STORAGE_FULL: u64 = 10_251;
@@ -37,14 +34,13 @@ impl Volume {
         space.f_bavail * space.f_frsize
     }
 
-    /// A file of somebody else that takes all but some bytes.
-    fn fill_but(&self, left_bytes: u64) -> PathBuf {
+    /// A file of somebody else that takes the last byte.
+    fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut file = File::create(&path).unwrap();
         let chunk = vec![1; 64 << 10];
-        while self.free_bytes() > left_bytes + chunk.len() as u64 {
-            file.write_all(&chunk).unwrap();
-        }
+        let refused = std::iter::repeat_with(|| file.write_all(&chunk)).find_map(Result::err).unwrap();
+        assert_eq!((refused.kind(), self.free_bytes()), (ErrorKind::StorageFull, 0));
         path
     }
 }
@@ -124,8 +120,8 @@ fn a_full_disk_refuses_pushes_first_and_takes_them_again_when_space_is_back() {
     let (some, _) = client.pull_and_ack();
     assert!(some > 0);
 
-    // When somebody else takes the reserve as well, and the process is killed and started on the full disk.
-    let ballast = volume.fill_but(LEFT_BYTES);
+    // When somebody else takes all of the reserve as well, and the process is killed and started on the full disk.
+    let ballast = volume.fill();
     kew.kill();
     let kew = site.start();
     let mut client = Client::new(&site);
