@@ -53,11 +53,19 @@ fn decode(bytes: &[u8], options: &mut Options) -> Result<(), Error> {
 
 /// Reads `STORE`, or creates the store if the folder is empty. True when it was created.
 pub(crate) fn open_or_create(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error> {
-    if read(disk, options)? {
-        return Ok(false);
+    if !read(disk, options)? {
+        create(disk, options)?;
+        return Ok(true);
     }
-    create(disk, options)?;
-    Ok(true)
+    for folder in [LOG_FOLDER, CHECKPOINT_FOLDER] {
+        match disk.list(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::damage(folder, 0, "the folder is missing"));
+            }
+            listed => drop(listed.map_err(|source| Error::disk("list", folder, source))?),
+        }
+    }
+    Ok(false)
 }
 
 /// Looks whether the folder is a store's or may become one, before anything in it is touched, the lock included.
@@ -73,8 +81,14 @@ pub(crate) fn read(disk: &dyn Disk, options: &mut Options) -> Result<bool, Error
     };
     let mut bytes = [0; SIZE];
     let count = file.read_at(&mut bytes, 0).map_err(|source| Error::disk("read", NAME, source))?;
-    decode(&bytes[..count], options)?;
-    Ok(true)
+    match decode(&bytes[..count], options) {
+        Err(Error::NotAStore { .. }) if holds_log(disk) => Err(Error::damage(
+            NAME,
+            0,
+            format!("it was overwritten or cut short: the folder {LOG_FOLDER} holds a log"),
+        )),
+        decoded => decoded.map(|()| true),
+    }
 }
 
 /// The file's bytes.
@@ -130,15 +144,22 @@ fn require_empty(disk: &dyn Disk, folder: &str) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(foreign(folder)),
         Err(error) => return Err(Error::disk("list", folder, error)),
     };
-    let is_ours = |name: &String| {
-        let number = name.split_once('.').map(|(number, _)| number);
-        number.is_some_and(|number| number.len() == 16 && u64::from_str_radix(number, 16).is_ok())
-    };
     match inside.first() {
         None => Ok(()),
-        Some(_) if inside.iter().any(is_ours) => {
+        Some(_) if inside.iter().any(|name| is_ours(name)) => {
             Err(Error::damage(NAME, 0, format!("it is missing, but the folder {folder} is not empty")))
         }
         Some(_) => Err(foreign(folder)),
     }
+}
+
+/// Whether a name in one of the folders is one that a store gives.
+fn is_ours(name: &str) -> bool {
+    let number = name.split_once('.').map(|(number, _)| number);
+    number.is_some_and(|number| number.len() == 16 && u64::from_str_radix(number, 16).is_ok())
+}
+
+/// Whether a log lies beside `STORE`, whatever that holds: then it was Kew's.
+fn holds_log(disk: &dyn Disk) -> bool {
+    disk.list(LOG_FOLDER).is_ok_and(|inside| inside.iter().any(|name| is_ours(name)))
 }

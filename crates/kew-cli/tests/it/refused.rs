@@ -159,7 +159,8 @@ fn a_store_file_that_is_spoilt_is_refused_with_what_to_do() {
     let mut altered = whole.clone();
     altered[20] ^= 1;
     for (bytes, expected) in [
-        (&b"garbage"[..], "the file STORE was not written by Kew; name another folder with --data"),
+        (&b""[..], "damaged: STORE at byte 0: it was overwritten or cut short: the folder log holds a log"),
+        (b"garbage", "damaged: STORE at byte 0: it was overwritten or cut short: the folder log holds a log"),
         (&altered, "damaged: STORE at byte 0: the checksum does not match; a restart does not help: restore"),
     ] {
         std::fs::write(&path, bytes).unwrap();
@@ -174,6 +175,20 @@ fn a_store_file_that_is_spoilt_is_refused_with_what_to_do() {
     );
     std::fs::write(&path, whole).unwrap();
     Kew::dev(folder.path()).stop();
+}
+
+#[test]
+fn a_store_whose_folder_is_gone_is_refused_as_damaged() {
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let path = kew.file("checkpoint");
+    kew.stop();
+    std::fs::remove_dir_all(&path).unwrap();
+    let text = refusal(folder.path(), "store");
+    assert!(
+        text.contains("damaged: checkpoint at byte 0: the folder is missing; a restart does not help"),
+        "{text}"
+    );
 }
 
 #[test]

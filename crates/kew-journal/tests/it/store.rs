@@ -114,6 +114,33 @@ fn a_missing_store_file_over_a_log_is_damage() {
 }
 
 #[test]
+fn a_spoilt_store_file_over_a_log_is_damage() {
+    for spoilt in [&b""[..], b"KEWST", &[0; 64], b"years of work"] {
+        let disk = store_with_a_payload();
+        disk.overwrite("STORE", spoilt);
+
+        let refused = try_open(&disk);
+
+        assert!(matches!(&refused, Err(Error::Damage { file, .. }) if file == "STORE"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_missing_folder_is_damage() {
+    for missing in ["log", "checkpoint"] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(folder.path()));
+        let first = open(Arc::clone(&disk), options(), &mut Nothing).unwrap();
+        first.journal.close(first.committer).unwrap();
+        std::fs::remove_dir_all(folder.path().join(missing)).unwrap();
+
+        let refused = open(disk, options(), &mut Nothing);
+
+        assert!(matches!(&refused, Err(Error::Damage { file, .. }) if file == missing), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_segment_of_another_store_is_refused() {
     let disk = store_with_a_payload();
     let name = "log/0000000000000001.seg";
