@@ -377,8 +377,12 @@ impl Driver {
         } else {
             Ok(())
         };
+        // All that was answered is in the log; without the checkpoint the next start reads more of it.
+        if let Err(reason) = kept {
+            tracing::warn!(%reason, "the last checkpoint could not be kept; the next start reads the log instead");
+        }
         let Self { committer, shared, .. } = self;
-        let closed = shard.journal.close(committer).and(kept);
+        let closed = shard.journal.close(committer);
         shared.signals.tell_all();
         let closed = closed.map_err(|error| Error::Internal { cause: error.to_string() });
         for reply_to in asked {

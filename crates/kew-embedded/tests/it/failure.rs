@@ -98,6 +98,23 @@ fn a_store_in_which_nothing_happens_fails_when_its_log_does() {
 }
 
 #[test]
+fn a_store_that_is_closed_on_a_full_disk_is_closed_all_the_same() {
+    // Given a store with a message, on a disk that has no space for the last checkpoint
+    let disk = SimDisk::new(1);
+    let (store, place, _) = store(&disk);
+    wait(store.push(place, one_message())).unwrap();
+    let next = disk.calls(OperationKind::Create) + 1;
+    disk.fail(OperationKind::Create, next, Fault::Error(ErrorKind::StorageFull));
+
+    // When it is closed, then that is no failure, and nothing is lost
+    wait(store.close()).unwrap();
+    assert!(disk.calls(OperationKind::Create) >= next, "the checkpoint was tried");
+    drop(store);
+    let again = open(&disk, &Options::default(), &Arc::new(ManualClock::default()), 2).unwrap();
+    assert_eq!(wait(again.backlog(place)).unwrap().count, 1);
+}
+
+#[test]
 fn after_a_panic_of_the_writer_nobody_waits_for_ever() {
     let disk = SimDisk::new(1);
     let (store, place, chance) = store(&disk);
