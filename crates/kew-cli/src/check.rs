@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
 use kew_embedded::check::{Salvaged, Stage, check, salvage};
@@ -66,6 +66,11 @@ impl Check {
             None => (check(disk, &mut tell).map_err(|error| explain(&self.data, error))?, None),
             Some(folder) => {
                 let salvaged = copy_into(folder, disk, &mut tell).map_err(|error| match error {
+                    Failed::Check(OpenError::Log(error @ Error::Disk { .. })) => anyhow!(
+                        "cannot copy the store in {} to {}, which is of no use now: {error}",
+                        self.data.display(),
+                        folder.display()
+                    ),
                     Failed::Check(error) => explain(&self.data, error),
                     Failed::Target(error) => error,
                 })?;

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::reload::Reload;
-use crate::store::Store;
+use crate::store::{DAMAGED, Store};
 use crate::tls::TlsFiles;
 use crate::{output, supervisor};
 
@@ -127,7 +127,7 @@ impl Service {
         }
         match failure {
             Some(cause) if cause.starts_with("damaged") => {
-                bail!("{cause}; a restart does not help: restore the folder from a copy")
+                bail!("{cause}{DAMAGED}")
             }
             Some(cause) => bail!("the store failed and was not closed; a restart recovers it: {cause}"),
             None => broker.close().await.context("cannot close the store")?,

@@ -29,6 +29,10 @@ const LOCK: &str = "LOCK";
 /// What to do about a folder that is not to be used.
 const ANOTHER: &str = "; name another folder with --data";
 
+/// What to do about a store that is damaged.
+pub(crate) const DAMAGED: &str = "; a restart does not help: restore the folder from a copy, or save what is whole: \
+    kew check --data DIR --salvage NEW_DIR";
+
 /// The commands that keep a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeper {
@@ -90,7 +94,7 @@ impl Store {
             broker.close().await.context("cannot close the store")?;
             bail!("{} {}{ANOTHER}", folder.display(), keeper.refusal());
         }
-        let keys = read_or_make_keys(folder, &*chance)?;
+        let keys = read_or_make_keys(folder, &*chance, broker.report().created)?;
         let clock = broker.clock();
         Ok(Self { folder: folder.to_owned(), broker, keys, clock, chance })
     }
@@ -112,14 +116,27 @@ fn log_recovery(broker: &Embedded) {
         "the store is open"
     );
     if let Some(reason) = &report.checkpoint_passed_over {
-        tracing::warn!(reason, "the newest checkpoint could not be used; the one before it was");
+        let instead = match report.checkpoint_lsn.0 {
+            0 => "no checkpoint could be used; the log was read from its beginning",
+            _ => "the newest checkpoint could not be used; the one before it was",
+        };
+        tracing::warn!(reason, "{instead}");
     }
 }
 
-fn read_or_make_keys(folder: &Path, chance: &dyn Chance) -> anyhow::Result<KeyRing> {
+fn read_or_make_keys(folder: &Path, chance: &dyn Chance, is_new: bool) -> anyhow::Result<KeyRing> {
     let path = folder.join(KEYS);
     if let Some(text) = private_file::read(&path)? {
-        return KeyRing::parse(&text).with_context(|| format!("cannot use {}", path.display()));
+        return KeyRing::parse(&text).map_err(|reason| {
+            let advice =
+                "bring the file from a copy, or move it away: lease ids given before then open nothing";
+            anyhow!("cannot use {}: {reason}; {advice}", path.display())
+        });
+    }
+    if !is_new {
+        tracing::warn!(
+            "the file keys was missing and is made anew: lease ids and refs given before open nothing"
+        );
     }
     let keys = KeyRing::generate(chance);
     private_file::replace(&path, &keys.format())?;
@@ -136,9 +153,7 @@ fn explain(folder: &Path, error: OpenError) -> anyhow::Error {
             ": it was written by a newer Kew, or is damaged; take that Kew, or restore the folder from a copy"
                 .to_owned()
         }
-        OpenError::Log(Error::Damage { .. }) | OpenError::SegmentLost { .. } => {
-            "; a restart does not help: restore the folder from a copy".to_owned()
-        }
+        OpenError::Log(Error::Damage { .. }) | OpenError::SegmentLost { .. } => DAMAGED.to_owned(),
         OpenError::Log(_) | OpenError::Thread(_) => String::new(),
     };
     anyhow!("cannot open the store in {}: {error}{advice}", folder.display())

@@ -39,7 +39,7 @@ pub enum TlsError {
     #[error("no private key in PEM form: {0}")]
     Key(String),
     /// The two do not belong together, or are of a kind that is not known.
-    #[error("the certificate and the key cannot be used: {0}")]
+    #[error("the certificate and the key cannot be used")]
     Pair(#[from] rustls::Error),
 }
 

@@ -69,6 +69,7 @@ impl Layered {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(switch) => switch.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 other => bail!("{key} ({}): must be one value, not {}", path.display(), other.type_str()),
             };
             self.set(&key, text, Origin::File(path.to_owned()))?;
@@ -131,8 +132,10 @@ impl Layered {
 
     fn set(&mut self, key: &str, text: String, origin: Origin) -> anyhow::Result<()> {
         let Some(index) = SETTINGS.iter().position(|setting| setting.key == key) else {
-            let known = nearest(key, SETTINGS.iter().map(|setting| setting.key)).unwrap_or_default();
-            bail!("{key} ({origin}): no such setting; the nearest is {known}");
+            match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
+                Some(known) => bail!("{key} ({origin}): no such setting; the nearest is {known}"),
+                None => bail!("{key} ({origin}): no such setting; kew serve --print-config shows all"),
+            }
         };
         SETTINGS[index].check(&text).with_context(|| format!("{key} ({origin})"))?;
         self.0[index] = Value { text, origin };
@@ -195,6 +198,24 @@ mod tests {
             refused.unwrap_err().to_string(),
             "lisen (KEW_LISEN): no such setting; the nearest is listen"
         );
+    }
+
+    #[test]
+    fn what_resembles_no_setting_is_refused_without_a_guess() {
+        for flag in ["KEW_NEW_ADMIN_TOKEN", "KEW_PRINT_CONFIG"] {
+            let text =
+                Layered::defaults().add_environment(variables(&[(flag, "true")])).unwrap_err().to_string();
+            assert!(text.ends_with("no such setting; kew serve --print-config shows all"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_refused_as_any_number_that_is_none_of_the_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kew.toml");
+        std::fs::write(&file, "threads = 2.5\n").unwrap();
+        let text = format!("{:#}", Layered::defaults().add_file(Some(&file)).unwrap_err());
+        assert!(text.ends_with("must be a whole number from 0 to 64, not \"2.5\""), "{text}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The nearest of known words to an unknown one, for messages about typing mistakes.
 
-/// The candidate with the fewest changes of a letter; the first of equals.
+/// The candidate with the fewest changes of a letter; the first of equals. Who would change more than a third of the
+/// letters meant another word.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates.min_by_key(|candidate| distance(word, candidate))
+    let likeness = |candidate: &&str| distance(word, candidate);
+    candidates.min_by_key(likeness).filter(|nearest| likeness(nearest) * 3 <= word.len().max(nearest.len()))
 }
 
 /// How many letters must be inserted, deleted or replaced to make one word the other.
@@ -41,5 +43,7 @@ mod tests {
         let words = ["data", "listen", "log_level"];
         assert_eq!(nearest("loglevel", words.into_iter()), Some("log_level"));
         assert_eq!(nearest("x", [].into_iter()), None);
+        assert_eq!(nearest("lisn", words.into_iter()), Some("listen"));
+        assert_eq!(nearest("print_config", words.into_iter()), None);
     }
 }

@@ -88,6 +88,10 @@ fn what_cannot_be_checked_is_told_apart_from_damage() {
         (&["check", "--data", "nowhere"][..], "there is no folder nowhere"),
         (&["check", "--data", "empty"], "not a Kew store: the folder is empty"),
         (&["check", "--data", "store", "--salvage", "store"], "the folder store is not empty"),
+        (
+            &["check", "--data", "store", "--salvage", "store/keys/x"],
+            "cannot copy the store in store to store/keys/x",
+        ),
     ] {
         let output = run(folder, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -189,6 +189,26 @@ fn a_store_whose_folder_is_gone_is_refused_as_damaged() {
         text.contains("damaged: checkpoint at byte 0: the folder is missing; a restart does not help"),
         "{text}"
     );
+    assert!(text.contains("kew check --data DIR --salvage NEW_DIR"), "{text}");
+}
+
+#[test]
+fn spoilt_keys_are_refused_with_what_to_do_and_missing_ones_are_told_of() {
+    // Given a store whose keys are spoilt
+    let folder = folder();
+    let kew = Kew::dev(folder.path());
+    let path = kew.file("keys");
+    kew.stop();
+    std::fs::write(&path, "").unwrap();
+
+    // When it is served, then it says what helps
+    let text = refusal(folder.path(), "store");
+    assert!(text.contains("bring the file from a copy, or move it away"), "{text}");
+
+    // When that is done, then it serves, and says what that cost
+    std::fs::remove_file(&path).unwrap();
+    let said = Kew::dev(folder.path()).stop();
+    assert!(said.contains("the file keys was missing and is made anew"), "{said}");
 }
 
 #[test]

@@ -70,6 +70,13 @@ fn a_certificate_that_cannot_be_used_is_refused_before_the_store_is_made() {
     let refused =
         complaint(&run(folder.path(), &["serve", "--tls-certificate", key, "--tls-key", certificate]));
     assert!(refused.contains("no certificate chain in PEM form"), "{refused}");
+    let other = self::folder();
+    let (_, foreign) = certify(other.path());
+    let foreign = foreign.to_str().unwrap();
+    let refused =
+        complaint(&run(folder.path(), &["serve", "--tls-certificate", certificate, "--tls-key", foreign]));
+    assert!(refused.contains("the certificate and the key cannot be used: "), "{refused}");
+    assert_eq!(refused.matches("KeyMismatch").count(), 1, "said once: {refused}");
     let refused = complaint(&run(folder.path(), &["serve", "--tls-key", key]));
     assert_eq!(refused, "kew: tls_key (--tls-key): needs tls_certificate, too\n");
     let lonely = command(folder.path(), &["serve"]).env("KEW_TLS_CERTIFICATE", certificate).output().unwrap();
