@@ -1,12 +1,9 @@
 //! Rot, truncation, swapped blocks and missing files: always noticed, or without consequence.
 
-use std::sync::Arc;
-
-use kew_journal::{Loss, Mutant, Options, SimDisk, open};
+use kew_journal::{Loss, Mutant, Options, SimDisk};
 
 use crate::counted;
 use crate::random::Dice;
-use crate::store::Nothing;
 use crate::world::{End, Ledger, Op, World, options};
 
 /// A store with sealed segments, some of them below a checkpoint, a copied tail, and a proven end.
@@ -251,47 +248,4 @@ fn a_damaged_newest_checkpoint_is_refused_once_the_log_does_not_reach_back() {
     let end = World::new(disk, options(), ledger).open().unwrap_err();
 
     assert!(end.to_string().starts_with(&format!("damaged: {newest} at byte 0: ")), "{end}");
-}
-
-/// A store of two segments, of which the first holds payloads of these sizes in bytes and the second a long one and a mark.
-fn of_two_segments(sizes: &[usize]) -> (SimDisk, Ledger) {
-    let mut world = World::new(SimDisk::new(1), options(), Ledger::default());
-    world.open().unwrap();
-    sizes.iter().for_each(|bytes| world.run_all(&[Op::Stage(*bytes)]).unwrap());
-    world.run_all(&[Op::Stage(61_200), Op::Commit, Op::Mark, Op::Commit]).unwrap();
-    world.disk.power_cut(Loss::Everything);
-    (world.disk, world.ledger)
-}
-
-#[test]
-fn a_newest_segment_without_its_beginning_is_noticed_for_what_its_other_frames_say() {
-    // Given a newest segment that no checkpoint and no other segment names
-    let (disk, ledger) = of_two_segments(&[100]);
-    let name = "log/0000000000000002.seg";
-    let mut bytes = disk.contents(name).unwrap();
-
-    // When its Start frame is damaged, so that it might seem never to have been begun
-    bytes[4096 + 50] ^= 1;
-    disk.overwrite(name, &bytes);
-
-    // Then its mark is found, and says that something is missing
-    let end = World::new(disk, options(), ledger).open().unwrap_err();
-    assert!(end.to_string().starts_with(&format!("damaged: {name} at byte 4096: ")), "{end}");
-}
-
-#[test]
-fn another_segment_of_the_same_number_and_length_is_noticed() {
-    // Given two stores of one identity, whose first segments end at the same byte with other payloads
-    let (disk, _) = of_two_segments(&[1000, 1000]);
-    let (other, _) = of_two_segments(&[2040]);
-    let name = "log/0000000000000001.seg";
-    let bytes = other.contents(name).unwrap();
-    assert_eq!(bytes.len(), disk.contents(name).unwrap().len());
-
-    // When one takes the place of the other
-    disk.overwrite(name, &bytes);
-
-    // Then the segment behind it knows what went before
-    let error = open(Arc::new(disk), options(), &mut Nothing).map(drop).unwrap_err().to_string();
-    assert!(error.contains("after payload 1 the log breaks off; it went on to payload 2"), "{error}");
 }
