@@ -9,7 +9,8 @@
 //! * The port is taken first: one that is not to be had leaves the disk as it was.
 //! * Nothing is announced before the server has answered a request.
 //! * From the signal on `/readyz` says no; draining begins after a wait, if one is set.
-//! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once.
+//! * Draining accepts no new connection and answers what is in flight; a second signal ends the process at once,
+//!   unless it comes with the first.
 //! * SIGHUP, where it has a meaning, interrupts nothing (`reload`).
 //! * After a failed write or sync nothing is closed in order: the next start recovers (design §2).
 
@@ -38,6 +39,8 @@ use crate::{output, supervisor};
 
 /// How long the server may take to answer its first request.
 const READY_WAIT: Duration = Duration::from_secs(10);
+/// How soon after a signal another one means the same.
+const SAME_REQUEST: Duration = Duration::from_millis(200);
 /// How much of its answer is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4096;
 /// Files that the process needs for other things than connections.
@@ -154,23 +157,33 @@ fn stop_at_once(signal: &str) -> ! {
     std::process::exit(1)
 }
 
-/// The two signals that ask a process to end.
+/// The two signals that ask a process to end. What comes right after one is the same request: timeout(1), and parents that
+/// hand on what a terminal sent to all, send it twice.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    deaf_until: Option<Instant>,
 }
 
 impl Signals {
     fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, deaf_until: None })
     }
 
     /// The name of the next one.
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            let name = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+            };
+            let now = Instant::now();
+            if self.deaf_until.is_none_or(|until| now >= until) {
+                self.deaf_until = Some(now + SAME_REQUEST);
+                return name;
+            }
         }
     }
 }

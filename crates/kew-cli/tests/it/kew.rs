@@ -145,6 +145,14 @@ impl Kew {
         (self.child.wait().expect("a child of ours"), rest)
     }
 
+    /// Sends a signal until the process ends, since signals that come at once count as one; else as [`Kew::end`].
+    pub(crate) fn insist(mut self, signal: Signal) -> (ExitStatus, String) {
+        while self.child.try_wait().expect("a child of ours").is_none() {
+            self.signal(signal);
+        }
+        self.end()
+    }
+
     /// Asks the process to end, and checks that it does so in order.
     pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);

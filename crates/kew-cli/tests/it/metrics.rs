@@ -88,6 +88,5 @@ fn a_server_that_is_to_stop_says_so_before_it_takes_no_more() {
     while ready(&kew) != 503 {}
     assert_eq!(ask(&format!("{}/healthz", kew.url), &[], None).status, 200);
     // And a second signal ends the wait, too
-    kew.signal(Signal::TERM);
-    assert_eq!(kew.end().0.code(), Some(1));
+    assert_eq!(kew.insist(Signal::TERM).0.code(), Some(1));
 }

@@ -172,8 +172,31 @@ fn a_second_signal_ends_the_process_at_once() {
     let _stream = push_in_flight(&kew, &token, (&place.0, &place.1), 10);
     kew.signal(Signal::INT);
     kew.log_line("draining");
-    kew.signal(Signal::INT);
-    let (status, rest) = kew.end();
+    let (status, rest) = kew.insist(Signal::INT);
     assert_eq!(status.code(), Some(1), "{rest}");
     assert!(rest.contains("stopped at once by a second signal (SIGINT)"), "{rest}");
+}
+
+#[test]
+fn two_signals_that_come_at_once_are_one() {
+    let folder = folder();
+    let kew = Kew::serve(folder.path(), &[]);
+    let token = admin_token(&kew);
+    // Given a push whose body the server waits for.
+    let body = r#"{"body":"late","content_type":"text"}"#;
+    let place = (account(&kew), queue(&kew, &token));
+    let mut stream = push_in_flight(&kew, &token, (&place.0, &place.1), body.len());
+    // When it is asked to end twice, as by a parent that signals it and its group.
+    kew.signal(Signal::STOP);
+    kew.signal(Signal::TERM);
+    kew.signal(Signal::INT);
+    kew.signal(Signal::CONT);
+    kew.log_line("draining");
+    // Then what is in flight is answered, and it ends in order.
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (status, rest) = kew.end();
+    assert_eq!(status.code(), Some(0), "{rest}");
 }
