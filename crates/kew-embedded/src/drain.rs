@@ -15,9 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use kew_model::{Milliseconds, Place, QueueNumber, Timestamp};
 
 use crate::command::{Command, Verb};
-use crate::decide::due::{Burial, burial_target, owed_first};
+use crate::decide::due::{Burial, burial_target, next_to_bury};
 use crate::decide::settle::{ends_leases, lasts_no_time};
-use crate::queue::runs::Phase;
 use crate::state::State;
 pub(crate) use fence::Fence;
 use fence::stops_failures;
@@ -97,12 +96,7 @@ impl Drain {
 
     /// Whether there is anything to bury now.
     pub(crate) fn has_work(&self, state: &State, now: Timestamp) -> bool {
-        let comes_first = |number: QueueNumber| {
-            let at = state.queues.get(&number).and_then(|queue| queue.runs.next(Phase::Exhausted));
-            let owed = owed_first(state, number, now);
-            at.is_some_and(|at| owed.is_none_or(|owed| (at, number) < owed))
-        };
-        state.exhausted.iter().any(|queue| self.may_bury(*queue) && comes_first(*queue))
+        next_to_bury(state, now, |queue| self.may_bury(queue)).next().is_some()
     }
 
     /// When burials that were postponed are tried again.
@@ -246,9 +240,9 @@ impl Drain {
 /// Whether messages are on their way out of the verb's queue, or into it.
 fn is_concerned(state: &State, verb: &Verb) -> bool {
     let queue = verb.place().and_then(|place| state.catalog.queue(place));
-    queue.is_some_and(|queue| state.exhausted.contains(&queue.number) || is_target(state, queue.number))
+    queue.is_some_and(|queue| state.exhausted.has(queue.number) || is_target(state, queue.number))
 }
 
 fn is_target(state: &State, queue: QueueNumber) -> bool {
-    state.exhausted.iter().any(|source| burial_target(state, *source) == Some(queue))
+    state.exhausted.iter().any(|(_, source)| burial_target(state, source) == Some(queue))
 }

@@ -35,8 +35,7 @@ pub(crate) fn holds_up(state: &State, verb: &Verb, now: Timestamp) -> bool {
         return true;
     }
     // Messages are on their way out of the queue, and let others go first.
-    if queue.is_some_and(|queue| state.exhausted.contains(&queue) && owed_first(state, queue, now).is_some())
-    {
+    if queue.is_some_and(|queue| state.exhausted.has(queue) && owed_first(state, queue, now).is_some()) {
         return true;
     }
     let is_due = |queue: &QueueNumber| state.expiry(*queue).is_some_and(|at| at <= now);
@@ -55,7 +54,7 @@ pub(crate) fn concerns(state: &State, verb: &Verb, looked_at: QueueNumber) -> bo
     let queue = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
     let is_target = || queue.is_some() && burial_target(state, looked_at) == queue;
     let lets_go_first = || {
-        let number = queue.filter(|number| state.exhausted.contains(number));
+        let number = queue.filter(|number| state.exhausted.has(*number));
         number.is_some_and(|number| share_dead_letters(state, looked_at, number))
     };
     verb.concerns_queues() || queue == Some(looked_at) || is_target() || lets_go_first()
@@ -164,7 +163,7 @@ impl Looks {
     pub(crate) fn release(&mut self, state: &State, now: Timestamp) -> VecDeque<Command> {
         // What waits for exhausted messages to leave is tried again, for no look tells of their end.
         let is_over = |queue: &QueueNumber| {
-            state.expiry(*queue).is_none_or(|at| at > now) || state.exhausted.contains(queue)
+            state.expiry(*queue).is_none_or(|at| at > now) || state.exhausted.has(*queue)
         };
         let over: Vec<_> =
             self.waiting.keys().filter(|queue| queue.as_ref().is_none_or(is_over)).copied().collect();

@@ -33,6 +33,15 @@ impl Schedule {
         self.times.get(&queue).copied()
     }
 
+    /// Whether a queue has a time.
+    pub(crate) fn has(&self, queue: QueueNumber) -> bool {
+        self.times.contains_key(&queue)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
     /// All times, the earliest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
         self.by_time.iter().copied().inspect(|_| self.effort.note())

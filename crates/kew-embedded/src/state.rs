@@ -9,7 +9,7 @@ mod catalog;
 mod keys;
 mod times;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,8 +63,8 @@ pub(crate) struct State {
     /// When time alone makes something available in a queue for the first time after `ripened_until`.
     ripening: Schedule,
     ripened_until: Timestamp,
-    /// Queues with exhausted messages that have not left yet.
-    pub(crate) exhausted: BTreeSet<QueueNumber>,
+    /// Queues with exhausted messages that have not left yet, by when the first of them failed.
+    pub(crate) exhausted: Schedule,
     /// How many idempotency keys each queue remembers.
     key_counts: Portions,
     /// Payload bytes that the windows of all queues hold.

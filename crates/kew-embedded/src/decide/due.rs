@@ -58,13 +58,15 @@ pub(crate) fn end_leases(
 /// How many messages of a queue are put in order for one burial, unless more became exhausted in one moment.
 const CONSIDERED: usize = 10_000;
 
+/// After so many bytes of frames a read for a burial ends. One for which that was not enough takes what was read along.
+const READ_BYTES: usize = 16 << 20;
+
 /// Messages of one queue to bury together, by the time of their exhaustion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Burial {
     pub(crate) source: QueueNumber,
-    messages: Vec<(Timestamp, Sequence)>,
-    /// What the messages count for in the backlog.
-    pub(crate) bytes: u64,
+    /// With what each counts for in the backlog, in bytes.
+    messages: Vec<(Timestamp, Sequence, u64)>,
     /// What was read for it.
     pub(crate) wish: Wish,
 }
@@ -78,56 +80,52 @@ impl Burial {
         now: Timestamp,
         may_bury: impl Fn(QueueNumber) -> bool,
     ) -> Option<Self> {
-        let mut waiting: Vec<(Timestamp, QueueNumber, Sequence, u64)> = Vec::new();
-        for number in state.exhausted.iter().filter(|queue| may_bury(**queue)) {
-            let runs = &state.queues.get(number)?.runs;
-            let owed = owed_first(state, *number, now);
-            let mut latest = Timestamp(0);
-            for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
-                let is_enough = waiting.len() > CONSIDERED && run.due > latest;
-                if is_enough || owed.is_some_and(|owed| owed < (run.due, *number)) {
-                    break;
-                }
-                latest = run.due;
-                let each = |sequence| (run.due, *number, sequence, run.span(sequence).accounted_bytes());
-                waiting.extend(run.sequences().map(each));
+        let mut queues = next_to_bury(state, now, may_bury);
+        let (_, source) = queues.next()?;
+        let end = [queues.next(), owed_first(state, source, now)].into_iter().flatten().min();
+        let runs = &state.queues.get(&source)?.runs;
+        let mut waiting: Vec<(Timestamp, Sequence, u64)> = Vec::new();
+        let mut latest = Timestamp(0);
+        for (_, run) in runs.due(Phase::Exhausted, Timestamp::NEVER) {
+            let is_enough = waiting.len() > CONSIDERED && run.due > latest;
+            if is_enough || end.is_some_and(|end| end < (run.due, source)) {
+                break;
             }
+            latest = run.due;
+            let each = |sequence| (run.due, sequence, run.span(sequence).accounted_bytes());
+            waiting.extend(run.sequences().map(each));
         }
         waiting.sort_unstable();
-        let source = waiting.first()?.1;
         let mut total = 0;
-        let fits = |(at, entry): &(usize, (Timestamp, QueueNumber, Sequence, u64))| {
-            total += entry.3;
-            *at == 0 || (entry.1 == source && total <= bytes && *at < usize::from(u16::MAX))
+        let fits = |(at, (.., size)): &(usize, (Timestamp, Sequence, u64))| {
+            total += size;
+            *at == 0 || (total <= bytes && *at < usize::from(u16::MAX))
         };
-        let chosen: Vec<_> =
-            waiting.into_iter().enumerate().take_while(fits).map(|(_, entry)| entry).collect();
-        let bytes = chosen.iter().map(|(.., bytes)| bytes).sum();
-        Some(Self {
-            source,
-            messages: chosen.iter().map(|(at, _, sequence, _)| (*at, *sequence)).collect(),
-            bytes,
-            wish: Wish::default(),
-        })
+        let messages = waiting.into_iter().enumerate().take_while(fits).map(|(_, entry)| entry).collect();
+        Some(Self { source, messages, wish: Wish::default() })
     }
 
-    /// The frame that carries the burial out; `drawn` is an id for the target, should it be gone.
+    /// The frame that carries the burial out, as far as what was read for it goes, and what its messages count for in the
+    /// backlog; `drawn` is an id for the target, should it be gone.
     pub(crate) fn decide(
         &self,
         state: &State,
         loaded: &Loaded,
         drawn: QueueId,
         now: Timestamp,
-    ) -> Result<FrameBuffer, Undecided> {
+    ) -> Result<(FrameBuffer, u64), Undecided> {
         let internal = || kew_model::Error::Internal { cause: "a burial in a queue that is gone".to_owned() };
         let source = state.queues.get(&self.source).ok_or_else(internal)?;
-        let buried = Record::Buried {
-            queue: self.source,
-            messages: self.messages.iter().map(|(_, sequence)| *sequence).collect(),
+        let buried = |count: usize| {
+            let leaving = || self.messages.iter().take(count);
+            let messages = leaving().map(|(_, sequence, _)| *sequence).collect();
+            let bytes = leaving().map(|(.., bytes)| bytes).sum();
+            (Record::Buried { queue: self.source, messages }, bytes)
         };
         let link = source.object.consumer.as_ref().and_then(|consumer| consumer.dead_letter_queue.as_ref());
         let Some(link) = link else {
-            return Ok(compose(now, 64, |frame| frame.put(&buried)));
+            let (buried, bytes) = buried(self.messages.len());
+            return Ok((compose(now, 64, |frame| frame.put(&buried)), bytes));
         };
         let mut moving = self.moving(state, source, loaded)?;
         let (target, puts) = self.settle_target(state, &source.object, link, drawn);
@@ -138,17 +136,19 @@ impl Burial {
             message.arrived_at = message.arrived_at.max(newest);
         }
         let first = Sequence(state.queues.get(&target).map_or(1, |queue| queue.next));
-        let bytes = moving.iter().map(|message| message.body.len() + 40).sum::<usize>() + 128;
-        Ok(compose(now, bytes, |frame| {
+        let size = moving.iter().map(|message| message.body.len() + 40).sum::<usize>() + 128;
+        let (buried, bytes) = buried(moving.len());
+        let frame = compose(now, size, |frame| {
             for queue in puts {
                 frame.put(&Record::QueuePut(Box::new(queue)));
             }
             frame.put(&buried);
             frame.messages(BatchKind::Moved, |out| put_moved(out, target, first, self.source, &moving));
-        }))
+        });
+        Ok((frame, bytes))
     }
 
-    /// The messages with their bodies, or what must be read for them.
+    /// The messages with their bodies, or the first of them if one read does not bring all, or what must be read for them.
     fn moving<'a>(
         &self,
         state: &State,
@@ -156,33 +156,31 @@ impl Burial {
         loaded: &'a Loaded,
     ) -> Result<Vec<Moving<'a>>, Undecided> {
         let mut moving = Vec::with_capacity(self.messages.len());
-        let mut unread = false;
-        for (arrived_at, sequence) in &self.messages {
+        for (arrived_at, sequence, _) in &self.messages {
             let found = loaded.find(*sequence).or_else(|| {
                 let head = source.window.find(*sequence)?;
                 let (batch, _) = head.batch();
                 batch.messages().find(|stored| stored.sequence == *sequence).map(|stored| (head, stored))
             });
-            match found {
-                Some((head, stored)) => moving.push(Moving {
-                    id: stored.id,
-                    content_type: stored.content_type,
-                    sent_at: stored.sent_at,
-                    arrived_at: *arrived_at,
-                    body: head.batch().0.body(&stored),
-                }),
-                None => unread = true,
-            }
+            let Some((head, stored)) = found else { break };
+            moving.push(Moving {
+                id: stored.id,
+                content_type: stored.content_type,
+                sent_at: stored.sent_at,
+                arrived_at: *arrived_at,
+                body: head.batch().0.body(&stored),
+            });
         }
-        if !unread {
+        let is_cut = loaded.bytes() >= READ_BYTES && !moving.is_empty();
+        if moving.len() == self.messages.len() || is_cut {
             return Ok(moving);
         }
-        let messages = self.messages.iter().map(|(_, sequence)| locate(state, self.source, *sequence));
+        let messages = self.messages.iter().map(|(_, sequence, _)| locate(state, self.source, *sequence));
         let messages = messages.collect::<Result<_, _>>()?;
         Err(Undecided::Needs(Fetch::Messages {
             queue: self.source,
             messages,
-            most_bytes: usize::MAX,
+            most_bytes: READ_BYTES,
             purpose: Purpose::Burial,
         }))
     }
@@ -200,7 +198,7 @@ impl Burial {
             let moved = (target.id != link.queue).then(|| relinked(source, target.id));
             return (target.number, moved.into_iter().collect());
         }
-        let at = self.messages.first().map(|(at, _)| *at).unwrap_or_default();
+        let at = self.messages.first().map(|(at, ..)| *at).unwrap_or_default();
         let target = dead_letter_queue(state, source, &link.name, drawn, at);
         (target.number, vec![relinked(source, target.id), target])
     }
@@ -219,6 +217,18 @@ fn relinked(source: &Queue, target: QueueId) -> Queue {
         link.queue = target;
     }
     source
+}
+
+/// The queues whose exhausted messages may be buried now, in the order of their first: those of which nothing waits for
+/// what others with the same dead letters owe.
+pub(crate) fn next_to_bury(
+    state: &State,
+    now: Timestamp,
+    may_bury: impl Fn(QueueNumber) -> bool,
+) -> impl Iterator<Item = (Timestamp, QueueNumber)> {
+    state.exhausted.iter().filter(move |first| {
+        may_bury(first.1) && owed_first(state, first.1, now).is_none_or(|owed| *first < owed)
+    })
 }
 
 /// The first end of leases that is overdue in another queue with the same dead letters, since it waits for a look at that

@@ -27,22 +27,23 @@ impl Fence {
     /// on its way, lose its way, or be overtaken in line by what was there before them.
     pub(crate) fn around(state: &State, verb: &Verb) -> Option<Self> {
         let number = verb.place().and_then(|place| state.catalog.queue(place)).map(|queue| queue.number);
-        let goes_there = |source: &QueueNumber| number.is_some() && burial_target(state, *source) == number;
+        let goes_there = |source: QueueNumber| number.is_some() && burial_target(state, source) == number;
+        let sources = || state.exhausted.iter().map(|(_, source)| source);
         let is_concerned = || {
-            let is_source = number.is_some_and(|number| state.exhausted.contains(&number));
-            is_source || state.exhausted.iter().any(goes_there)
+            let is_source = number.is_some_and(|number| state.exhausted.has(number));
+            is_source || sources().any(goes_there)
         };
         let waits = match verb {
             Verb::Housekeep | Verb::Redrive { .. } => true,
-            Verb::Push { .. } => state.exhausted.iter().any(goes_there),
+            Verb::Push { .. } => sources().any(goes_there),
             _ => stops_failures(verb) && is_concerned(),
         };
-        let last = |queue: &QueueNumber| {
-            let runs = &state.queues.get(queue)?.runs;
-            Some((*queue, runs.last(Phase::Exhausted)?))
+        let last = |queue: QueueNumber| {
+            let runs = &state.queues.get(&queue)?.runs;
+            Some((queue, runs.last(Phase::Exhausted)?))
         };
         waits.then(|| Self {
-            last: state.exhausted.iter().filter_map(last).collect(),
+            last: sources().filter_map(last).collect(),
             holds: number.filter(|_| stops_failures(verb)),
         })
     }

@@ -82,7 +82,7 @@ impl Shard {
 
     /// Whether a look at a queue must wait.
     fn may_not_look(&self, number: QueueNumber) -> bool {
-        self.looks.is_under_way(number) || self.state.exhausted.contains(&number)
+        self.looks.is_under_way(number) || self.state.exhausted.has(number)
     }
 
     /// The frame that ends the next leases.
@@ -108,7 +108,7 @@ impl Shard {
         loaded: Loaded,
         now: Timestamp,
     ) -> Result<(), kew_journal::Error> {
-        let exhausted = self.state.exhausted.contains(&number);
+        let exhausted = self.state.exhausted.has(number);
         let expiry = self.state.expiry(number).filter(|at| *at <= now && !exhausted);
         if expiry.is_some_and(|at| self.state.deadline(number).is_none_or(|deadline| at <= deadline)) {
             self.look(number, Some(loaded), now)?;
@@ -162,9 +162,9 @@ impl Shard {
                 parked.or_else(|| Burial::next(&self.state, bytes, now, |queue| self.drain.may_bury(queue)));
             let Some(mut burial) = next else { return Ok(()) };
             match burial.decide(&self.state, &loaded, QueueId(self.chance.id()), now) {
-                Ok(frame) => {
+                Ok((frame, bytes)) => {
                     self.commit(frame)?;
-                    self.drain.spend(burial.bytes);
+                    self.drain.spend(bytes);
                     loaded = Loaded::new();
                     if self.drain.has_passed(&self.state) {
                         self.drain.rest();

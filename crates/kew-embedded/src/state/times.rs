@@ -13,11 +13,7 @@ impl State {
         self.looks.set(number, self.queues.get(&number).and_then(QueueState::next_look));
         let runs = self.queues.get(&number).map(|queue| &queue.runs);
         self.deadlines.set(number, runs.and_then(|runs| runs.next(Phase::Leased)));
-        if runs.is_some_and(|runs| runs.next(Phase::Exhausted).is_some()) {
-            self.exhausted.insert(number);
-        } else {
-            self.exhausted.remove(&number);
-        }
+        self.exhausted.set(number, runs.and_then(|runs| runs.next(Phase::Exhausted)));
         self.watch_ripening(number);
     }
 
@@ -77,7 +73,7 @@ impl State {
     /// How many queues' times were looked at so far.
     #[cfg(feature = "test-util")]
     pub(crate) fn effort(&self) -> u64 {
-        [&self.deadlines, &self.expiries, &self.looks, &self.ripening]
+        [&self.deadlines, &self.expiries, &self.looks, &self.ripening, &self.exhausted]
             .map(|schedule| schedule.effort.total())
             .iter()
             .sum()

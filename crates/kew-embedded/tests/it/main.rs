@@ -3,6 +3,7 @@
 mod aging;
 mod backup;
 mod bounds;
+mod burials;
 mod check;
 mod cleaning;
 mod crash;
