@@ -1,7 +1,8 @@
 //! Copies what is whole of a damaged store into a new one.
 //!
 //! The new store has an identity of its own, the frames in which messages live, byte for byte, and a checkpoint of the
-//! state, from which what is lost was taken out. Queues, accounts, tokens, attempts, delays and leases stay as far as they
+//! state, from which what is lost was taken out. Of a frame that cleaning has moved in part it has only what still lives
+//! there, for both parts may come into one segment, whose index leads to one frame for each message. Queues, accounts, tokens, attempts, delays and leases stay as far as they
 //! are known. Lease ids and refs that were given before must not open anything in it: its numbers begin anew. So the keys
 //! that seal them are not copied.
 
@@ -12,20 +13,27 @@ use std::sync::Arc;
 use kew_journal::{
     Committer, Disk, Error, Frame, FrameBuffer, Journal, Lsn, Opened, Overlay, Position, Replay,
 };
-use kew_model::{Chance, Clock, QueueNumber};
+use kew_model::{Chance, Clock, QueueNumber, Sequence, Timestamp};
 
-use super::witness::{Seen, Stretch, Take, Witness};
+use super::witness::{Living, Seen, Stretch, Take, Witness};
 use super::{Loss, Progress, Report, know};
 use crate::checkpoint;
+use crate::decide::compose;
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::queue::extents::{Extent, Extents, Live};
+use crate::record::BatchKind;
+use crate::record::batch::Batch;
 use crate::record::ranges::Range;
+use crate::record::relocated::{Relocating, put_relocated};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// How much is written before it is synced.
 const GROUP_BYTES: usize = 4 << 20;
+
+/// The most bytes of messages in a frame that is made of a part of another, or one message.
+const PART_BYTES: usize = 256 << 10;
 
 /// What a salvage came to.
 #[derive(Debug, Clone)]
@@ -121,10 +129,7 @@ impl Copy {
         self.commit()?;
         for loss in lost {
             if let Some(queue) = state.queues.get_mut(&loss.queue.number) {
-                queue.lose(Range {
-                    first: kew_model::Sequence(loss.first),
-                    count: loss.last - loss.first + 1,
-                });
+                queue.lose(Range { first: Sequence(loss.first), count: loss.last - loss.first + 1 });
             }
         }
         state.live.clear();
@@ -153,14 +158,64 @@ impl Copy {
 }
 
 impl Take for Copy {
-    fn take(&mut self, frame: Frame<'_>, stretches: &[Stretch]) -> Result<(), Error> {
-        let staged = self.journal.stage(FrameBuffer::from(frame.payload))?;
+    fn take(&mut self, living: &Living<'_>) -> Result<(), Error> {
+        if !living.is_split {
+            return self.stage(FrameBuffer::from(living.frame.payload), &living.stretches);
+        }
+        for stretch in &living.stretches {
+            let holds = |batch: &&Batch<'_>| {
+                batch.queue == stretch.queue && (batch.first..batch.end()).contains(&stretch.range.first)
+            };
+            if let Some(batch) = living.batches.iter().find(holds) {
+                self.take_part(living.at, batch, stretch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Copy {
+    /// Writes a frame and notes which messages live in it.
+    fn stage(&mut self, frame: FrameBuffer, stretches: &[Stretch]) -> Result<(), Error> {
+        self.staged_bytes += frame.payload().len();
+        let staged = self.journal.stage(frame)?;
         for stretch in stretches {
             let places = self.stretches.entry(stretch.queue).or_default();
             places.push((*stretch, staged.position));
         }
-        self.staged_bytes += frame.payload.len();
         if self.staged_bytes >= GROUP_BYTES { self.commit() } else { Ok(()) }
+    }
+
+    /// Writes one stretch of a batch as if cleaning had moved it.
+    fn take_part(&mut self, at: Timestamp, batch: &Batch<'_>, stretch: &Stretch) -> Result<(), Error> {
+        let most_bytes = PART_BYTES.min(self.journal.largest_payload() / 2);
+        let range = stretch.range.first.0..stretch.range.end();
+        let stored = batch.messages().filter(|stored| range.contains(&stored.sequence.0));
+        let each = stored.map(|stored| Relocating {
+            stored,
+            origin: batch.origin(&stored).unwrap_or(batch.queue),
+            extensions: batch.extensions(&stored),
+            body: batch.body(&stored),
+        });
+        let mut messages = each.peekable();
+        while messages.peek().is_some() {
+            let (mut part, mut size, mut bytes) = (Vec::new(), 0, 0);
+            while let Some(message) =
+                messages.next_if(|next| part.is_empty() || size + next.bytes() <= most_bytes)
+            {
+                size += message.bytes();
+                bytes += message.stored.accounted_bytes();
+                part.push(message);
+            }
+            let first = part[0].stored.sequence;
+            let range = Range { first, count: part.len() as u64 };
+            let ends = (first, Sequence(range.end()));
+            let frame = compose(at, size, |frame| {
+                frame.messages(BatchKind::Relocated, |out| put_relocated(out, batch.queue, ends, &part));
+            });
+            self.stage(frame, &[Stretch { queue: batch.queue, range, bytes }])?;
+        }
+        Ok(())
     }
 }
 

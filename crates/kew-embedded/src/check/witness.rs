@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use kew_journal::{CheckpointSeen, Examiner, Frame, Position, SegmentId};
-use kew_model::QueueNumber;
+use kew_model::{QueueNumber, Timestamp};
 
 use super::{Loss, Progress, Stage, label};
 use crate::checkpoint;
@@ -25,10 +25,23 @@ pub(super) struct Stretch {
     pub(super) bytes: u64,
 }
 
+/// A frame in which messages live.
+pub(super) struct Living<'a> {
+    pub(super) frame: Frame<'a>,
+    /// When it was decided.
+    pub(super) at: Timestamp,
+    /// What it says of messages.
+    pub(super) batches: Vec<Batch<'a>>,
+    /// Those of them that live here.
+    pub(super) stretches: Vec<Stretch>,
+    /// Whether others of them live elsewhere: cleaning has moved a part.
+    pub(super) is_split: bool,
+}
+
 /// Takes over frames in which messages live.
 pub(super) trait Take {
-    /// A frame and the stretches of messages in it that live.
-    fn take(&mut self, frame: Frame<'_>, stretches: &[Stretch]) -> Result<(), kew_journal::Error>;
+    /// A frame.
+    fn take(&mut self, living: &Living<'_>) -> Result<(), kew_journal::Error>;
 }
 
 /// The witness.
@@ -87,21 +100,24 @@ impl<'a> Witness<'a> {
         Seen { readable, losses, violations: self.violations, failure: self.failure }
     }
 
-    /// The stretches of a batch that live here.
-    fn stretches(&self, batch: &Batch<'_>, position: Position) -> Vec<Stretch> {
-        let Some(queue) = self.state.queues.get(&batch.queue) else { return Vec::new() };
+    /// The stretches of a batch that live here, and whether others of it live elsewhere.
+    fn stretches(&self, batch: &Batch<'_>, position: Position) -> (Vec<Stretch>, bool) {
+        let Some(queue) = self.state.queues.get(&batch.queue) else { return (Vec::new(), false) };
         let found = self.found.get(&batch.queue);
         let mut stretches: Vec<Stretch> = Vec::new();
+        let mut is_split = false;
         for stored in batch.messages() {
             let sequence = stored.sequence.0;
-            let lives = sequence < queue.next
-                && !queue.gone.contains(sequence)
-                && if self.is_anywhere {
-                    found.is_none_or(|found| !found.contains(stored.sequence))
-                } else {
-                    queue.extents.segment(sequence) == Some(position.segment)
-                };
-            if !lives {
+            if sequence >= queue.next || queue.gone.contains(sequence) {
+                continue;
+            }
+            let is_here = if self.is_anywhere {
+                found.is_none_or(|found| !found.contains(stored.sequence))
+            } else {
+                queue.extents.segment(sequence) == Some(position.segment)
+            };
+            if !is_here {
+                is_split = true;
                 continue;
             }
             match stretches.last_mut().filter(|last| last.range.end() == sequence) {
@@ -116,7 +132,7 @@ impl<'a> Witness<'a> {
                 }),
             }
         }
-        stretches
+        (stretches, is_split)
     }
 
     /// Whether the index beside the segment leads to the frame.
@@ -152,17 +168,19 @@ impl Examiner for Witness<'_> {
     }
 
     fn frame(&mut self, frame: Frame<'_>) -> Result<(), String> {
-        let (_, records) = read_frame(frame.payload).map_err(|error| error.to_string())?;
-        let mut here = Vec::new();
-        for placed in &records {
-            if let Some(batch) = placed.record.messages() {
-                here.extend(self.stretches(batch, frame.position));
-            }
+        let (at, records) = read_frame(frame.payload).map_err(|error| error.to_string())?;
+        let batches: Vec<_> = records.iter().filter_map(|placed| placed.record.messages().copied()).collect();
+        let (mut here, mut is_split) = (Vec::new(), false);
+        for batch in &batches {
+            let (stretches, has_others) = self.stretches(batch, frame.position);
+            here.extend(stretches);
+            is_split |= has_others;
         }
         if here.is_empty() {
             return Ok(());
         }
-        for stretch in &here {
+        let living = Living { frame, at, batches, stretches: here, is_split };
+        for stretch in &living.stretches {
             let found = self.found.entry(stretch.queue).or_default();
             (stretch.range.first.0..stretch.range.end()).for_each(|sequence| {
                 found.insert(kew_model::Sequence(sequence));
@@ -171,9 +189,9 @@ impl Examiner for Witness<'_> {
         if let Some(taker) = &mut self.taker
             && self.failure.is_none()
         {
-            self.failure = taker.take(frame, &here).err();
+            self.failure = taker.take(&living).err();
         }
-        here.iter().try_for_each(|stretch| self.check_index(stretch, frame.position))
+        living.stretches.iter().try_for_each(|stretch| self.check_index(stretch, frame.position))
     }
 }
 

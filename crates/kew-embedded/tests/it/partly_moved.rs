@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use kew_embedded::check::{check, salvage};
 use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
     AccountId, Broker, ContentType, Destination, Lease, Milliseconds, Place, Pull, PushBatch, Redrive, Retry,
     Sequence, Settlement,
 };
-use kew_testkit::{ManualClock, wait};
+use kew_testkit::{FixedChance, ManualClock, wait};
 
 use crate::waiting::queue;
 use crate::workload::open;
@@ -206,5 +207,28 @@ fn messages_of_both_parts_that_wait_for_a_retry_are_redriven_together() {
         // Then they are there
         assert_eq!((redriven.moved, redriven.without_origin), (3, 0));
         world.assert_moved_to(world.jobs);
+    }
+}
+
+#[test]
+fn a_copy_of_what_is_whole_has_the_messages_of_both_parts() {
+    for restarts in [false, true] {
+        // Given a half moved frame in a store that has closed
+        let World { disk, clock, store, .. } = World::new(None, |_| {}).clean_half(restarts);
+        let lived = store.inspect().bodies().unwrap();
+        assert_eq!(lived.len() as u64, MESSAGES);
+        wait(store.close()).unwrap();
+
+        // When it is salvaged, which puts the parts into one segment
+        let (copied, chance) = (SimDisk::new(2), FixedChance::new(5));
+        let target = Arc::new(copied.clone());
+        salvage(Arc::new(disk), target, &options(0), &*clock, &chance, &mut |_, _, _| {}).unwrap();
+
+        // Then the copy is whole, and each message is found
+        let report = check(Arc::new(copied.clone()), &mut |_, _, _| {}).unwrap();
+        assert!(report.is_whole(), "{report:?}");
+        let copy = open(&copied, &options(u64::MAX), &clock, 6).unwrap();
+        assert!(copy.inspect().bodies() == Ok(lived));
+        copy.inspect().check();
     }
 }
