@@ -5,6 +5,8 @@
 //! verbs that nobody came to, a writer decides itself. When nothing is left to do, they sleep until somebody calls or
 //! the next lease ends.
 
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::BTreeSet;

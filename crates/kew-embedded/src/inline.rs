@@ -6,6 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(test)]
+use crate::driver::Driver;
 use crate::keeper::{Fetcher, Housekeeper};
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -74,6 +76,12 @@ impl Inline {
     /// What the threads would share.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.lock().fetcher.shared)
+    }
+
+    /// Looks at the driver, until the store is closed or has failed.
+    #[cfg(test)]
+    pub(crate) fn with_driver<T>(&self, look: impl FnOnce(&mut Driver) -> T) -> Option<T> {
+        self.lock().writers.with_driver(look)
     }
 
     /// Looks at the shard, while there is one.

@@ -35,6 +35,12 @@ impl Writers {
         })
     }
 
+    /// Looks at the driver, while there is one.
+    #[cfg(test)]
+    pub(crate) fn with_driver<T>(&self, look: impl FnOnce(&mut Driver) -> T) -> Option<T> {
+        self.lock().as_mut().map(|driver| look(driver))
+    }
+
     /// Takes turns until the store is told to close or fails.
     pub(crate) fn run(&self) {
         let _alarm = Alarm { shared: Arc::clone(&self.shared), thread: "writer" };
