@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod failing;
 mod flights;
+mod folder;
 mod keeping;
 mod large_checkpoints;
 mod misplaced;
