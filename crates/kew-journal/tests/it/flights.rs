@@ -72,6 +72,27 @@ fn only_a_group_that_begins_a_segment_waits_for_those_under_way() {
 }
 
 #[test]
+fn a_group_that_was_staged_too_early_is_marked_when_the_one_before_has_landed() {
+    // Given a payload that was staged while the group before it was under way, so that it calls nothing durable
+    let mut opened = opened();
+    let first = begin(&mut opened, 3);
+    stage(&mut opened, 3);
+    assert_eq!(opened.journal.staged_bytes(), 48);
+    finish(first);
+
+    // When its group is marked, then that says it
+    opened.journal.mark_group().unwrap();
+    assert_eq!(opened.journal.staged_bytes(), 48 + 40);
+    let group = opened.journal.take_group().unwrap();
+    assert_eq!(group.frames(), 2);
+
+    // And where nothing is staged there is no group to be marked
+    opened.committer.commit(group).unwrap();
+    opened.journal.mark_group().unwrap();
+    assert_eq!(opened.journal.staged_bytes(), 0);
+}
+
+#[test]
 fn no_more_groups_are_under_way_than_have_files_of_their_own() {
     // Given as many groups under way as there may be, and one more
     let mut opened = opened();
