@@ -124,22 +124,31 @@ fn log_recovery(broker: &Embedded) {
     }
 }
 
+/// Reads the keys; a file of an older version is written anew. One that is not there is made.
 fn read_or_make_keys(folder: &Path, chance: &dyn Chance, is_new: bool) -> anyhow::Result<KeyRing> {
     let path = folder.join(KEYS);
-    if let Some(text) = private_file::read(&path)? {
-        return KeyRing::parse(&text).map_err(|reason| {
+    let text = private_file::read(&path)?;
+    let keys = match &text {
+        Some(text) => KeyRing::parse(text).map_err(|reason| {
             let advice =
                 "bring the file from a copy, or move it away: lease ids given before then open nothing";
             anyhow!("cannot use {}: {reason}; {advice}", path.display())
-        });
-    }
-    if !is_new {
+        })?,
+        None => KeyRing::generate(chance),
+    };
+    if text.is_none() && !is_new {
         tracing::warn!(
             "the file keys was missing and is made anew: lease ids and refs given before open nothing"
         );
     }
-    let keys = KeyRing::generate(chance);
-    private_file::replace(&path, &keys.format())?;
+    match text {
+        None => private_file::replace(&path, &keys.format())?,
+        Some(text) if text == keys.format() => {}
+        // It may be tried again at every start.
+        Some(_) => drop(private_file::replace(&path, &keys.format()).inspect_err(|error| {
+            tracing::warn!(%error, "the file keys is of an older version and could not be written anew");
+        })),
+    }
     Ok(keys)
 }
 
@@ -181,6 +190,30 @@ mod tests {
     use kew_model::{Seconds, Timestamp};
 
     use super::*;
+
+    #[test]
+    fn a_key_file_without_a_checksum_gets_one_and_one_that_has_changed_is_refused() {
+        // Given a key file of the first version
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(KEYS);
+        let key = "1f".repeat(32);
+        fs::write(&path, format!("kew-keys 1\n0 {key}\n")).unwrap();
+
+        // When it is read, then it is written anew, with the same key, and not again
+        let keys = read_or_make_keys(folder.path(), &SystemChance, false).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("kew-keys 2\n") && text.contains(&key));
+        let again = read_or_make_keys(folder.path(), &SystemChance, false).unwrap();
+        assert_eq!(again.format(), keys.format());
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+        // When a digit of the key is another one, then it is refused and left alone
+        let changed = text.replacen("1f", "2f", 1);
+        fs::write(&path, &changed).unwrap();
+        let refused = read_or_make_keys(folder.path(), &SystemChance, false).unwrap_err();
+        assert!(format!("{refused:#}").contains("checksum"), "{refused:#}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+    }
 
     /// A clock that stands still.
     struct Still(Timestamp);
