@@ -9,8 +9,8 @@ use kew_embedded::{Embedded, Options};
 use kew_journal::SimDisk;
 use kew_model::{
     AccountId, AckOutcome, Answer, Broker, ConsumerKind, ContentType, Extend, ExtendOutcome, Lease,
-    NewConsumer, NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Retry, RetryOutcome,
-    Sequence, Settlement,
+    Milliseconds, NewConsumer, NewQueue, Place, Pull, PullSettings, PushBatch, QueueSettings, Retry,
+    RetryOutcome, Sequence, Settlement,
 };
 use kew_testkit::{ManualClock, wait};
 
@@ -185,5 +185,27 @@ fn leases_that_last_wait_for_no_verb_that_stops_the_failures_of_their_queue() {
     wait(purged).unwrap();
     assert_eq!(wait(store.backlog(world.main)).unwrap().count, 0);
     assert_eq!(wait(store.backlog(world.dead)).unwrap().count, EXHAUSTED);
+    inspect.check();
+}
+
+#[test]
+fn an_extension_that_ends_its_leases_waits_for_the_verb_that_stops_the_failures_of_their_queue() {
+    // Given a purge that waits until all that was exhausted before it has left
+    let world = World::new();
+    let (store, inspect) = (&world.store, world.store.inspect());
+    let mut purged = store.purge(world.main);
+    assert!(poll(&mut purged).is_pending());
+
+    // When a lease gets no more time, so that its message may fail for the last time
+    let extension = Extend { leases: vec![world.leased], visibility_timeout: Some(Milliseconds(0)) };
+    let mut extended = store.extend(world.main, extension);
+    assert!(poll(&mut extended).is_pending());
+
+    // Then a turn is not enough for it, and the purge comes first
+    inspect.write();
+    assert!(poll(&mut extended).is_pending(), "the extension overtakes the purge");
+    inspect.release();
+    wait(purged).unwrap();
+    assert_eq!(wait(extended).unwrap().leases, [ExtendOutcome::Gone]);
     inspect.check();
 }
