@@ -5,6 +5,8 @@
 //! verbs that nobody came to, a writer decides itself. When nothing is left to do, they sleep until somebody calls or
 //! the next lease ends.
 
+mod ending;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -15,12 +17,10 @@ use std::time::Duration;
 
 use kew_journal::seeded::{self, Bug};
 use kew_journal::{CheckpointWriter, Committer, SegmentId};
-use kew_model::{Clock as _, Error, Milliseconds, Timestamp};
+use kew_model::{Clock as _, Milliseconds, Timestamp};
 
 use crate::backup::{self, SnapshotReply};
-use crate::checkpoint;
-use crate::command::Input;
-use crate::desk::{Leaving, Work};
+use crate::desk::Work;
 use crate::keeper::Task;
 use crate::mailbox::Taken;
 use crate::meter::Stopwatch;
@@ -28,12 +28,9 @@ use crate::options::Options;
 use crate::reply::ReplyTo;
 use crate::shard::{Cleaned, Shard};
 use crate::shared::{CloseReply, NO_ANSWER, Shared};
-use crate::snapshot::{Noting, Snapshot};
+use crate::snapshot::Noting;
 use turn::Chores;
 pub(crate) use turn::Turn;
-
-/// How long after the last commit the log's end is marked as durable.
-const IDLE: Milliseconds = Milliseconds(50);
 
 /// After so many log bytes the keeper is told that there may be something to prepare.
 const POKE_BYTES: u64 = 256 * 1024;
@@ -162,70 +159,6 @@ impl Driver {
         Begun { turn, close }
     }
 
-    /// How long to wait: until the next lease ends, a delay is over while somebody waits, or the log's end wants
-    /// marking.
-    pub(crate) fn patience(&mut self) -> Option<Duration> {
-        let shared = Arc::clone(&self.shared);
-        let now = shared.clock.now();
-        let mut desk = shared.desk.lock();
-        let work = desk.as_mut()?;
-        let wake = self.wakes_at(work, now);
-        work.writer_until = wake;
-        self.progress.is_restless = false;
-        match wake {
-            // The state is being noted for a checkpoint.
-            Some(at) if at <= now => Some(Duration::ZERO),
-            wake => wake.map(|wake| Duration::from_millis(wake.since(now).0)),
-        }
-    }
-
-    /// When there is something to do next that nobody calls for.
-    fn wakes_at(&self, work: &Work, now: Timestamp) -> Option<Timestamp> {
-        if self.progress.noting.is_some() {
-            return Some(now);
-        }
-        let shard = &work.shard;
-        let ripening = shard.state.next_ripening().map(|(at, _)| at);
-        let next = ripening.filter(|_| self.shared.signals.any());
-        // One that is being written comes to its end by a message.
-        let wants_checkpoint =
-            !self.progress.checkpoint_running && shard.journal.log_bytes_since_checkpoint() > 0;
-        let checkpoint = wants_checkpoint.then(|| {
-            let period = Milliseconds(self.options.checkpoint_ms);
-            let is_pressed = shard.no_space.is_some() && shard.holds_dead_segments();
-            let period = if is_pressed { period.min(CHECKPOINT_PRESSED) } else { period };
-            let at = self.progress.checkpoint_at.after(period);
-            at.max(self.progress.checkpoint_again_at)
-        });
-        // What is late already is not tried again and again.
-        let soonest = now.after(Milliseconds(1));
-        let wake = [shard.next_due(), next, checkpoint].into_iter().flatten().min();
-        let mark = shard.journal.wants_mark().then_some(now.after(IDLE));
-        [wake.map(|wake| wake.max(soonest)), mark].into_iter().flatten().min()
-    }
-
-    /// Whether a turn would do nothing but make durable what was decided: no part of a checkpoint, of a burial or of
-    /// cleaning, which may take longer than a sync.
-    pub(crate) fn has_nothing_else_to_do(&self) -> bool {
-        let now = self.shared.clock.now();
-        let Progress { noting, snapshots, .. } = &self.progress;
-        let is_clear = |work: &mut Work| {
-            let shard = &work.shard;
-            !shard.has_more_to_do(now) && !self.progress.wants_checkpoint(shard, &self.options, now)
-        };
-        noting.is_none() && snapshots.is_empty() && self.shared.desk.lock().as_mut().is_some_and(is_clear)
-    }
-
-    /// Whether a writer that sleeps wakes in time for what there is to do next that nobody calls for.
-    pub(crate) fn sleeps_short_enough(&self) -> bool {
-        let now = self.shared.clock.now();
-        self.shared.desk.lock().as_ref().is_none_or(|work| {
-            // One that has passed says nothing: a clock that counts a suspend is ahead of a sleep that does not.
-            let is_in_time = |wake| work.writer_until.is_some_and(|until| now <= until && until <= wake);
-            self.wakes_at(work, now).is_none_or(is_in_time)
-        })
-    }
-
     /// Decides what is left, and takes what is to be made durable. On failure gives the reason, and those who wait for an
     /// answer.
     fn step(&mut self, quiet: bool) -> Result<Turn, Failed> {
@@ -352,91 +285,5 @@ impl Driver {
                 tracing::warn!(%segment, %reason, "a segment's index could not be kept, and stays in memory")
             }
         }
-    }
-
-    /// Takes nothing more in, answers what is decided, keeps a checkpoint, and seals the log.
-    pub(crate) fn close(mut self, mut asked: Vec<CloseReply>) {
-        self.shared.close();
-        if let Err(error) = self.committer.settle() {
-            return self.fail(Failed { cause: cause_of(&error), waiting: Vec::new() }, asked);
-        }
-        let Some(mut work) = self.shared.desk.lock().take() else {
-            let cause = self.reason();
-            return self.fail(Failed { cause, waiting: Vec::new() }, asked);
-        };
-        let leaving = match self.commit_last(&mut work) {
-            Ok(leaving) => leaving,
-            Err(failed) => return self.fail(failed, asked),
-        };
-        self.shared.give_out(leaving);
-        asked.extend(self.refuse(&Error::Closing, work.abandon()));
-        self.shared.keeper.close();
-        let Work { shard, .. } = work;
-        let cut = shard.journal.checkpoint_cut();
-        let kept = if shard.journal.log_bytes_since_checkpoint() > 0 {
-            let snapshot = Snapshot::of(&shard.state);
-            self.checkpoints.write(&cut, |out| checkpoint::encode(&snapshot, out)).map(drop)
-        } else {
-            Ok(())
-        };
-        // All that was answered is in the log; without the checkpoint the next start reads more of it.
-        if let Err(reason) = kept {
-            tracing::warn!(%reason, "the last checkpoint could not be kept; the next start reads the log instead");
-        }
-        let Self { committer, shared, .. } = self;
-        let closed = shard.journal.close(committer);
-        shared.signals.tell_all();
-        let closed = closed.map_err(|error| Error::Internal { cause: error.to_string() });
-        for reply_to in asked {
-            // A closed store that nobody waits for is closed all the same.
-            drop(reply_to.send(closed.clone()));
-        }
-    }
-
-    /// Makes durable what was decided before the close.
-    fn commit_last(&mut self, work: &mut Work) -> Result<Leaving, Failed> {
-        let (group, leaving) =
-            work.take_group().map_err(|error| Failed { cause: cause_of(&error), waiting: work.abandon() })?;
-        match group.map(|group| self.committer.commit(group)) {
-            Some(Err(error)) => {
-                let waiting = leaving.into_reply_tos().into_iter().chain(work.abandon()).collect();
-                Err(Failed { cause: cause_of(&error), waiting })
-            }
-            Some(Ok(_)) | None => Ok(leaving),
-        }
-    }
-
-    /// The store has failed: everybody who waits is told that the outcome is unknown.
-    pub(crate) fn fail(&mut self, failed: Failed, mut close: Vec<CloseReply>) {
-        let Failed { cause, mut waiting } = failed;
-        let cause = self.shared.has_failed(cause);
-        self.shared.close();
-        if let Some(mut work) = self.shared.desk.lock().take() {
-            waiting.extend(work.abandon());
-        }
-        let error = Error::OutcomeUnknown { cause };
-        close.extend(self.refuse(&error, waiting));
-        self.shared.keeper.close();
-        self.shared.signals.tell_all();
-        for reply_to in close {
-            drop(reply_to.send(Err(error.clone())));
-        }
-    }
-
-    /// Answers everybody who still waits, here or in the closed inbox; gives back those who asked to close.
-    fn refuse(&mut self, error: &Error, mut waiting: Vec<ReplyTo>) -> Vec<CloseReply> {
-        let inputs = self.shared.inbox.take(Some(Duration::ZERO)).items;
-        waiting.extend(inputs.into_iter().filter_map(Input::into_reply_to));
-        waiting.into_iter().for_each(|reply_to| reply_to.send(Err(error.clone())));
-        let orders = self.shared.orders.take(Some(Duration::ZERO)).items.into_iter();
-        let closes = orders.filter_map(|order| match order {
-            Message::Close(reply_to) => Some(reply_to),
-            // Whoever asked for a snapshot learns it from the answer that does not come.
-            Message::Snapshot(_)
-            | Message::CheckpointKept(_)
-            | Message::IndexKept(..)
-            | Message::Failed(_) => None,
-        });
-        closes.collect()
     }
 }

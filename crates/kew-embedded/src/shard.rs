@@ -12,44 +12,39 @@
 //! * D5: verbs on a queue wait while its oldest frames are read to tell whether they are too old (`looks.rs`).
 
 mod cleaning;
+mod commit;
 mod reading;
 mod time;
+mod windows;
 
 pub(crate) use cleaning::Cleaned;
+use commit::broken;
+use windows::STEPS_IDLE;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use kew_journal::seeded::{self, Bug};
-use kew_journal::{FrameBuffer, Journal, Lsn, SegmentId};
+use kew_journal::{Journal, SegmentId};
 use kew_model::{
-    AccountId, Chance, ConsumerId, Error, Limits, MessageId, Place, QueueId, QueueNumber, SubscriptionId,
-    Timestamp,
+    AccountId, Chance, ConsumerId, Limits, MessageId, QueueId, QueueNumber, SubscriptionId, Timestamp,
 };
 
 use crate::cleaning::Cleaner;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Reply, Verb};
+use crate::command::{Command, Input, Reply, Verb};
 use crate::decide::due::burial_bytes;
 use crate::decide::loaded::Loaded;
 use crate::decide::{
-    Decided, Decision, Outcome, Undecided, access, consumers, discard, locate, peek, pull, push, queues,
-    redrive, settle, subscriptions,
+    Decided, Decision, Outcome, Undecided, access, consumers, discard, peek, pull, push, queues, redrive,
+    settle, subscriptions,
 };
 use crate::drain::{Drain, Wait};
 use crate::fetch::{Fetch, Part, Wish};
 use crate::looks::{Looks, holds_up};
 use crate::options::Options;
 use crate::pins::Pinned;
-use crate::queue::{Oldest, QueueState};
 use crate::reply::{Answered, ReplyTo};
-use crate::state::{Applied, Effects, State};
-
-/// A window that no pull has used for so many steps is idle. What was read for pulls may exceed the budget until
-/// then: by a read of about 1 MiB for each step.
-const STEPS_IDLE: u64 = 32;
-
-/// What a message takes more of a frame when it is buried than when it is pushed, in bytes, at the most.
-const BURIAL_ROOM: usize = 1_024;
+use crate::state::{Effects, State};
 
 /// What a step leaves to do, after the commit.
 #[derive(Debug, Default)]
@@ -322,102 +317,6 @@ impl Shard {
         }
     }
 
-    /// Notes that a queue's window is in use.
-    fn use_window(&mut self, place: Place) {
-        let Some(number) = self.state.catalog.queue(place).map(|queue| queue.number) else { return };
-        let used = self.steps;
-        self.state.queues.entry(number).and_modify(|queue| queue.window.used = used);
-    }
-
-    /// Refuses what would write messages while the volume is nearly full.
-    fn needs_space(&self, decision: Decision) -> Decided {
-        match self.no_space.filter(|_| decision.frame.is_some()) {
-            Some(NoSpace { free_bytes, needed_bytes }) => {
-                Err(Error::StorageFull { free_bytes, needed_bytes }.into())
-            }
-            None => Ok(decision),
-        }
-    }
-
-    /// Refuses what no segment of this store can hold, now or as a dead letter, which only a store of small segments
-    /// meets.
-    fn too_large(&self, decision: &Decision) -> Option<Error> {
-        let size = decision.frame.as_ref()?.payload().len();
-        (size + BURIAL_ROOM > self.journal.largest_payload())
-            .then_some(Error::BatchTooLarge { size: size as u64 })
-    }
-
-    /// Writes and applies a decision, and makes its answer.
-    fn carry_out(&mut self, decision: Decision) -> Result<Reply, kew_journal::Error> {
-        let lsn = match decision.frame {
-            Some(frame) => self.commit(frame)?,
-            None => Lsn::NONE,
-        };
-        Ok(match decision.outcome {
-            Outcome::Reply(reply) => reply,
-            Outcome::Backlog(number) => {
-                let backlog = self.backlog(number);
-                Reply::Backlog(backlog, self.pinned.pin(backlog.segment()))
-            }
-            Outcome::Repeated(number) => {
-                let backlog = self.backlog(number);
-                Reply::Repeated(backlog, self.pinned.pin(backlog.segment()))
-            }
-            Outcome::Pulled(number, mut picks) => {
-                picks.fence = lsn.0;
-                let backlog = self.backlog(number);
-                picks.pins = self.pinned.pin(picks.segments().chain(backlog.segment()));
-                Reply::Pulled(backlog, picks)
-            }
-            Outcome::Peeked(mut picks) => {
-                picks.pins = self.pinned.pin(picks.segments());
-                Reply::Peeked(picks)
-            }
-        })
-    }
-
-    /// Stages a frame and applies it.
-    fn commit(&mut self, frame: FrameBuffer) -> Result<Lsn, kew_journal::Error> {
-        self.cleaner.wrote(frame.payload().len());
-        self.commit_apart(frame)
-    }
-
-    /// As [`Shard::commit`], for a frame that is none of the work by which cleaning is measured.
-    fn commit_apart(&mut self, frame: FrameBuffer) -> Result<Lsn, kew_journal::Error> {
-        let staged = self.journal.stage(frame)?;
-        let shared = (self.state.window_bytes < self.window_budget).then_some(&staged.payload);
-        let frame = Applied { lsn: staged.lsn, position: staged.position, payload: &staged.payload, shared };
-        self.state.apply(frame).map_err(|error| broken(&error.to_string()))?;
-        Ok(staged.lsn)
-    }
-
-    /// Empties windows that nobody has pulled from for a while, so that busy queues have the room.
-    fn drop_idle_windows(&mut self) {
-        let since = self.steps.saturating_sub(STEPS_IDLE);
-        let waits = &self.line_waits;
-        let idle = |number: &QueueNumber, queue: &QueueState| {
-            queue.window.used < since && !waits.contains_key(number)
-        };
-        for (_, queue) in self.state.queues.iter_mut().filter(|(number, queue)| idle(number, queue)) {
-            self.state.window_bytes -= queue.window.bytes();
-            queue.window.clear();
-        }
-    }
-
-    fn backlog(&mut self, number: QueueNumber) -> BacklogSeen {
-        let none = BacklogSeen { count: 0, bytes: 0, oldest: OldestSeen::None };
-        let Some(queue) = self.state.queues.get_mut(&number) else { return none };
-        let (count, bytes, oldest) = (queue.backlog_count, queue.backlog_bytes, queue.oldest());
-        let oldest = match oldest {
-            Oldest::None => OldestSeen::None,
-            Oldest::At(at) => OldestSeen::At(at),
-            Oldest::Unread(sequence) => {
-                locate(&self.state, number, sequence).map_or(OldestSeen::None, OldestSeen::Unread)
-            }
-        };
-        BacklogSeen { count, bytes, oldest }
-    }
-
     /// Goes on with the verbs whose wait for looks and burials is over.
     fn resume(&mut self, now: Timestamp) -> Result<(), kew_journal::Error> {
         for queue in self.looks.waited_for() {
@@ -454,9 +353,4 @@ impl Shard {
             .filter(|id| (self.state.is_dead(*id) || seeded::is(Bug::FreeAlive)) && !self.pinned.holds(*id))
             .collect()
     }
-}
-
-/// The state and the log disagree: the store ends before it can answer wrongly.
-fn broken(reason: &str) -> kew_journal::Error {
-    kew_journal::Error::Damage { file: "log".to_owned(), offset: 0, reason: reason.to_owned() }
 }
