@@ -3,8 +3,8 @@
 //! The new store has an identity of its own, the frames in which messages live, byte for byte, and a checkpoint of the
 //! state, from which what is lost was taken out. Of a frame that cleaning has moved in part it has only what still lives
 //! there, for both parts may come into one segment, whose index leads to one frame for each message. Queues, accounts,
-//! tokens, attempts, delays and leases stay as far as they are known. Lease ids and refs that were given before must not open anything in it: its numbers begin anew. So the keys
-//! that seal them are not copied.
+//! tokens, attempts, delays and leases stay as far as they are known. Lease ids and refs that were given before must not
+//! open anything in it: its numbers begin anew. So the keys that seal them are not copied.
 
 use std::collections::BTreeMap;
 use std::io::Read;
