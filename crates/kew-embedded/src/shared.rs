@@ -9,11 +9,11 @@
 //!   whoever asks may have seen come to pass.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use kew_model::{Clock as _, Error};
-use tokio::runtime::Id;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 
@@ -93,18 +93,20 @@ impl Shared {
         attend(&self.inbox, &self.desk, decide, || self.call_writer(), give_out);
     }
 
-    /// Calls a writer if one sleeps that should take what has gathered. A task leaves that to another one, which comes
-    /// after all tasks that are ready now: what these bring becomes part of the same group, unless that is large already.
-    /// Nobody waits for a timer, or for a task of another runtime.
+    /// Calls a writer. A task leaves that to another one, which comes after all tasks that are ready now: what these bring
+    /// becomes part of the same group, unless that is large already, or most have brought theirs. Nobody waits for a timer,
+    /// or for a task of another runtime.
     fn call_writer(self: &Arc<Self>) {
-        if !is_to_wake(&self.orders, &self.under_way) {
-            return;
-        }
-        let Some(runtime) = home().filter(|_| !self.under_way.is_large()) else { return self.orders.wake() };
-        let mut called_from = self.called_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(runtime) = home().filter(|runtime| !self.is_to_leave(runtime)) else {
+            return self.call_writer_now();
+        };
+        let mut called_from = self.called_from();
         match *called_from {
             Some(id) if id == runtime.id() => {}
-            Some(_) => self.orders.wake(),
+            Some(_) => {
+                drop(called_from);
+                self.call_writer_now();
+            }
             None => {
                 *called_from = Some(runtime.id());
                 drop(called_from);
@@ -112,6 +114,35 @@ impl Shared {
                 drop(runtime.spawn(call.make()));
             }
         }
+    }
+
+    /// Whether what has gathered does not wait for what other tasks of the runtime are about to bring.
+    fn is_to_leave(&self, runtime: &Handle) -> bool {
+        self.under_way.is_large() || self.under_way.is_most_of(runtime.metrics().num_alive_tasks())
+    }
+
+    fn call_writer_now(&self) {
+        if is_to_wake(&self.orders, &self.under_way) {
+            self.orders.wake();
+        }
+    }
+
+    fn called_from(&self) -> MutexGuard<'_, Option<Id>> {
+        self.called_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the writer's turn if there is so little to do that to wake a writer, and to be woken by it, takes as long; false
+    /// when a writer has to.
+    fn turn_here(self: &Arc<Self>) -> bool {
+        if !self.under_way.suits_whoever_asks() {
+            return false;
+        }
+        let turn = catch_unwind(AssertUnwindSafe(|| {
+            let _alarm = Alarm { shared: Arc::clone(self), thread: "asking" };
+            self.writers.get().and_then(Weak::upgrade).is_some_and(|writers| writers.turn_here())
+        }));
+        // After a panic the alarm has told everybody.
+        turn.unwrap_or(true)
     }
 
     /// D1, D2: publishes, answers, and sends off what is to be read.
@@ -175,19 +206,13 @@ impl Shared {
 struct Call(Option<Arc<Shared>>);
 
 impl Call {
-    /// Once all tasks that are ready have come, takes the writer's turn if there is so little to do that to wake a writer,
-    /// and to be woken by it, takes as long. Otherwise calls one.
+    /// Once all tasks that are ready have come, takes the writer's turn or calls one.
     async fn make(mut self) {
         yield_now().await;
-        let Some(shared) = self.0.take_if(|shared| shared.under_way.suits_whoever_asks()) else { return };
+        let Some(shared) = self.0.take() else { return };
         // Whatever is decided from here on is another call's.
-        shared.called_from.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let turn = catch_unwind(AssertUnwindSafe(|| {
-            let _alarm = Alarm { shared: Arc::clone(&shared), thread: "asking" };
-            shared.writers.get().and_then(Weak::upgrade).is_some_and(|writers| writers.turn_here())
-        }));
-        // After a panic the alarm has told everybody.
-        if turn.is_ok_and(|was_taken| !was_taken) {
+        shared.called_from().take();
+        if is_to_wake(&shared.orders, &shared.under_way) && !shared.turn_here() {
             shared.orders.wake();
         }
     }
@@ -196,7 +221,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let Some(shared) = &self.0 else { return };
-        shared.called_from.lock().unwrap_or_else(PoisonError::into_inner).take();
+        shared.called_from().take();
         shared.orders.wake();
     }
 }

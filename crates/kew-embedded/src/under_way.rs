@@ -10,6 +10,14 @@ use crate::sync::{AtomicUsize, Ordering};
 /// a sync does, and can go with the next one.
 const LARGE_BYTES: usize = 48 << 10;
 
+/// Of a hundred tasks of a runtime, which are its connections for the most part, so many: a group that has answers for them is
+/// sent off though more are about to ask. What the rest bring is decided during its sync; if all went together, that would
+/// begin when there is nothing left to do, and everybody would wait for it.
+const MOST_PERCENT: usize = 60;
+
+/// But no group of fewer answers than this: what a sync costs the processor is shared by them.
+const MOST_MIN: usize = 20;
+
 /// Whoever asks may make so many answers durable by themselves. Where more come at a time, others of the same thread are
 /// about to ask, and had better do that during the sync.
 const FEW: usize = 2;
@@ -75,6 +83,12 @@ impl UnderWay {
         self.gathered_bytes.load(Ordering::Relaxed) >= LARGE_BYTES
     }
 
+    /// Whether most of so many tasks, all that could ask, have brought what has gathered.
+    pub(crate) fn is_most_of(&self, tasks: usize) -> bool {
+        let gathered = self.gathered.load(Ordering::Relaxed);
+        gathered >= MOST_MIN && gathered * 100 >= tasks * MOST_PERCENT
+    }
+
     /// Whether whoever has brought something may make it durable on its own thread, instead of waking a writer and being
     /// woken by it: when nothing is under way, little has gathered, and syncs are swift.
     pub(crate) fn suits_whoever_asks(&self) -> bool {
@@ -115,6 +129,22 @@ mod tests {
         assert!(under_way.is_large());
         under_way.begins(3);
         assert!(!under_way.is_large(), "it has been taken");
+    }
+
+    #[test]
+    fn a_group_of_most_of_those_who_could_ask_does_not_wait_for_the_rest() {
+        let under_way = UnderWay::default();
+        under_way.gathers(59, 5_900);
+        assert!(!under_way.is_most_of(100));
+        under_way.gathers(60, 6_000);
+        assert!(under_way.is_most_of(100));
+        assert!(!under_way.is_most_of(101));
+        under_way.gathers(MOST_MIN - 1, 1_900);
+        assert!(!under_way.is_most_of(MOST_MIN), "a sync for few costs each of them much");
+        under_way.gathers(MOST_MIN, 2_000);
+        assert!(under_way.is_most_of(MOST_MIN));
+        under_way.begins(MOST_MIN);
+        assert!(!under_way.is_most_of(1), "it has been taken");
     }
 
     #[test]
