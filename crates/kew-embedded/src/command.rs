@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kew_journal::SegmentId;
 use kew_model::{
-    Account, AccountId, Consumer, ConsumerId, Extend, Extended, NewConsumer, NewQueue, NewSubscription,
-    NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive, Redriven, Sequence,
-    Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp, Token, TokenId,
+    Account, AccountId, Backlog, Consumer, ConsumerId, Extend, Extended, NewConsumer, NewQueue,
+    NewSubscription, NewToken, Peek, Place, Pull, PushBatch, Queue, QueueChange, QueueNumber, Redrive,
+    Redriven, Sequence, Settled, Settlement, Subscription, SubscriptionChange, SubscriptionId, Timestamp,
+    Token, TokenId,
 };
 
 use crate::decide::redrive::Origins;
@@ -165,6 +166,16 @@ impl BacklogSeen {
             OldestSeen::Unread(locator) => Some(locator.segment),
             OldestSeen::None | OldestSeen::At(_) => None,
         }
+    }
+
+    /// The backlog, unless something of it is still to be read.
+    pub(crate) fn known(&self) -> Option<Backlog> {
+        let oldest = match self.oldest {
+            OldestSeen::None => None,
+            OldestSeen::At(at) => Some(at),
+            OldestSeen::Unread(_) => return None,
+        };
+        Some(Backlog { count: self.count, bytes: self.bytes, oldest })
     }
 
     /// For an answer that shows none.

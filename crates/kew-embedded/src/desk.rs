@@ -84,9 +84,8 @@ impl Work {
             self.shard.journal.note_commits();
             // Before the verbs, which may take away again what time has made available.
             self.leaving.ripe.extend(self.shard.state.ripen(now));
-            match self.shard.step(inputs.by_ref(), now) {
-                Ok(stepped) => self.leaving.stepped.add(stepped),
-                Err(error) => self.failed = Some(Failed { error, unseen: Vec::new() }),
+            if let Err(error) = self.shard.step(inputs.by_ref(), now, &mut self.leaving.stepped) {
+                self.failed = Some(Failed { error, unseen: Vec::new() });
             }
         }
         if let Some(failed) = &mut self.failed {

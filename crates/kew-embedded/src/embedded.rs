@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 use crate::archive::Archive;
 use crate::catalog::Catalog;
 use crate::clock::StoreClock;
-use crate::command::{BacklogSeen, Command, Input, OldestSeen, Picks, Reply, Verb};
+use crate::command::{BacklogSeen, Command, Input, Picks, Reply, Verb};
 use crate::driver::Message;
 use crate::keeper::{Keeper, Unread};
 use crate::pins::Pins;
 use crate::pulled;
-use crate::reply::promise;
+use crate::reply::{Answered, promise};
 use crate::shared::Shared;
 
 /// Keeps queues in a folder of this machine. Cheap to clone; all clones are the same store.
@@ -121,27 +121,31 @@ impl Embedded {
         self.shared.catalog.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, verb: Verb) -> Result<Reply, Error> {
-        let Some(room) = self.shared.budget.take(waiting_bytes(&verb)) else {
-            return Err(Error::Overloaded);
-        };
+    /// Asks, and waits for the answer.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its argument twice")]
+    fn ask(&self, verb: Verb) -> impl Future<Output = Result<Reply, Error>> + Send + '_ {
+        async move {
+            let reply = self.put(verb)?;
+            // Every orderly end answers; only a thread that panicked leaves without a word.
+            reply.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
+        }
+    }
+
+    /// Puts a verb where it is decided, and sees to that.
+    fn put(&self, verb: Verb) -> Result<oneshot::Receiver<Answered>, Error> {
+        let room = self.shared.budget.take(waiting_bytes(&verb)).ok_or(Error::Overloaded)?;
         let (reply_to, reply) = promise(room);
         let command = Command::new(verb, reply_to);
-        match self.shared.inbox.put(Input::Command(command)) {
-            Ok(()) => {
-                self.engine.asked();
-                // Every orderly end answers; only a thread that panicked leaves without a word.
-                reply.await.unwrap_or_else(|_| Err(self.shared.unanswered()))
-            }
-            Err(_) => Err(self.shared.refusal()),
-        }
+        self.shared.inbox.put(Input::Command(command)).map_err(|_| self.shared.refusal())?;
+        self.engine.asked();
+        Ok(reply)
     }
 
     /// Builds an answer, on the spot when everything is in memory and on the reading thread when not.
     async fn build(&self, backlog: BacklogSeen, picks: Picks) -> Result<Pulled, Error> {
         let room = self.shared.budget.take_anyway(picks.waiting_bytes());
         let unread = Unread { backlog, picks, room };
-        if !unread.picks.need_reading() && !matches!(backlog.oldest, OldestSeen::Unread(_)) {
+        if !unread.picks.need_reading() && backlog.known().is_some() {
             return Ok(pulled::answer(&self.archive, unread)?);
         }
         let (reply_to, answer) = oneshot::channel();
@@ -184,7 +188,11 @@ impl Embedded {
     }
 
     async fn backlog_of(&self, seen: BacklogSeen, pins: Pins) -> Result<Backlog, Error> {
-        Ok(self.build(seen, Picks { pins, ..Picks::default() }).await?.backlog)
+        match seen.known() {
+            Some(backlog) => Ok(backlog),
+            // In a box, so that the many who need not read are small.
+            None => Ok(Box::pin(self.build(seen, Picks { pins, ..Picks::default() })).await?.backlog),
+        }
     }
 }
 

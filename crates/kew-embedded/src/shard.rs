@@ -56,16 +56,6 @@ pub(crate) struct Stepped {
     pub(crate) unfinished: bool,
 }
 
-impl Stepped {
-    /// Goes on with what the next step left to do.
-    pub(crate) fn add(&mut self, next: Self) {
-        self.answers.extend(next.answers);
-        self.fetches.extend(next.fetches);
-        self.effects.add(next.effects);
-        self.unfinished = next.unfinished;
-    }
-}
-
 /// A refusal of pushes for want of space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoSpace {
@@ -129,12 +119,14 @@ impl Shard {
         self.drain.begin_turn(now.max(self.state.latest));
     }
 
-    /// Takes what has arrived. After an error nothing of this step may be answered as done.
+    /// Takes what has arrived, and adds what is left to do to what earlier steps have left. After an error nothing of this
+    /// step may be answered as done.
     pub(crate) fn step(
         &mut self,
         inputs: impl IntoIterator<Item = Input>,
         now: Timestamp,
-    ) -> Result<Stepped, kew_journal::Error> {
+        stepped: &mut Stepped,
+    ) -> Result<(), kew_journal::Error> {
         let now = now.max(self.state.latest);
         self.steps += 1;
         if self.state.window_bytes >= self.window_budget && self.steps.is_multiple_of(STEPS_IDLE) {
@@ -154,12 +146,11 @@ impl Shard {
                 Input::Damaged(queue, error) => return Err(self.damaged(queue, error)),
             }
         }
-        Ok(Stepped {
-            answers: core::mem::take(&mut self.answers),
-            fetches: core::mem::take(&mut self.fetches),
-            effects: self.state.take_effects(),
-            unfinished: self.is_unfinished(now),
-        })
+        stepped.answers.append(&mut self.answers);
+        stepped.fetches.append(&mut self.fetches);
+        stepped.effects.add(self.state.take_effects());
+        stepped.unfinished = self.is_unfinished(now);
+        Ok(())
     }
 
     /// Whether there is something to do that no read and no time will bring up: a burial, or a verb whose wait came to

@@ -245,10 +245,12 @@ pub(crate) fn methods_of(path: &str) -> String {
 
 /// The parts of a path, as many as there is room for; one too many fits no row.
 fn split<'a, 'b>(path: &'a str, parts: &'b mut [&'a str; PARTS_MAX]) -> &'b [&'a str] {
-    let mut count = 0;
-    for (place, part) in parts.iter_mut().zip(path.strip_prefix('/').unwrap_or_default().split('/')) {
-        *place = part;
-        count += 1;
+    let path = path.strip_prefix('/').unwrap_or_default();
+    let ends = memchr::memchr_iter(b'/', path.as_bytes()).chain([path.len()]);
+    let (mut start, mut count) = (0, 0);
+    for (place, end) in parts.iter_mut().zip(ends) {
+        *place = &path[start..end];
+        (start, count) = (end + 1, count + 1);
     }
     &parts[..count]
 }

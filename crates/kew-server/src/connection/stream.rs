@@ -12,6 +12,7 @@
 
 mod beginning;
 
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io::{self, IoSlice};
@@ -37,6 +38,10 @@ const UNKNOWN_READ_BYTES: usize = 8 * 1024 - 1;
 
 /// How much is read behind a request in hand, in bytes. One read may add to it.
 const AHEAD_BYTES_MAX: usize = 4 * 1024;
+
+/// Up to how many bytes an answer is put together before it is written: to copy so little takes the processor less than to
+/// have the kernel gather it.
+const GATHERED_BYTES_MAX: usize = 1024;
 
 /// What hyper reads in place of the rest of a head that is not to be served: a byte that stands in none, and an end.
 const NO_HEAD: &[u8] = b"\0\r\n\r\n";
@@ -237,7 +242,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         if buffers.first().is_some_and(|first| self.replace(first)) {
             return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
         }
-        let written = Pin::new(&mut self.inner).poll_write_vectored(context, buffers);
+        let written = if buffers.iter().map(|buffer| buffer.len()).sum::<usize>() <= GATHERED_BYTES_MAX {
+            let mut scratch = [MaybeUninit::uninit(); GATHERED_BYTES_MAX];
+            let mut gathered = ReadBuf::uninit(&mut scratch);
+            buffers.iter().for_each(|buffer| gathered.put_slice(buffer));
+            Pin::new(&mut self.inner).poll_write(context, gathered.filled())
+        } else {
+            Pin::new(&mut self.inner).poll_write_vectored(context, buffers)
+        };
         self.note(&written);
         written
     }
