@@ -216,6 +216,10 @@ impl Drain {
             return VecDeque::new();
         }
         self.places.clear();
+        if self.for_fence.is_empty() && self.for_turn.is_empty() && self.behind.is_empty() {
+            // Nearly always, and this is asked for each verb.
+            return VecDeque::new();
+        }
         let is_passed = |command: &Command| command.fence.as_ref().is_none_or(|fence| fence.is_passed(state));
         let (mut released, unpassed): (VecDeque<_>, _) =
             core::mem::take(&mut self.for_fence).into_iter().partition(is_passed);

@@ -196,10 +196,13 @@ impl House {
             Call { house: self, caller, matched, query, headers, watch, body: body_bytes, body_room, made };
         // Whose object it is comes before what is said of it.
         let place = operations::place_of(&call)?;
-        (call.body, call.body_room) = body.read(&self.body_room).await?;
+        let (read, has_waited) = noting_waits(pin!(body.read(&self.body_room))).await;
+        (call.body, call.body_room) = read?;
         watch.continue_as(Phase::Work);
-        // A body may take its time, in which the caller's token, or the queue's name, may have changed.
-        call.judge_again(place)?;
+        if has_waited {
+            // A body may take its time, in which the caller's token, or the queue's name, may have changed.
+            call.judge_again(place)?;
+        }
         let outcome = operations::carry_out(&mut call, place).await;
         told.made = call.made.take();
         outcome
@@ -228,6 +231,17 @@ async fn guarded<T>(
             Ok(poll) => poll,
             Err(panic) => Poll::Ready(Err(Fault::new(Kind::InternalError).caused_by(said(&*panic)))),
         }
+    })
+    .await
+}
+
+/// Carries work out, and tells whether it had to wait.
+async fn noting_waits<T>(mut work: Pin<&mut impl Future<Output = T>>) -> (T, bool) {
+    let mut has_waited = false;
+    core::future::poll_fn(|context| {
+        let poll = work.as_mut().poll(context);
+        has_waited |= poll.is_pending();
+        poll.map(|done| (done, has_waited))
     })
     .await
 }
