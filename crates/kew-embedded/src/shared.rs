@@ -95,9 +95,10 @@ impl Shared {
 
     /// Calls a writer. A task leaves that to another one, which comes after all tasks that are ready now: what these bring
     /// becomes part of the same group, unless that is large already, or most have brought theirs. Nobody waits for a timer,
-    /// or for a task of another runtime.
+    /// or for a task of another runtime; and a store without threads does its work on the spot.
     fn call_writer(self: &Arc<Self>) {
-        let Some(runtime) = home().filter(|runtime| !self.is_to_leave(runtime)) else {
+        let has_threads = self.writers.get().is_some();
+        let Some(runtime) = home().filter(|runtime| has_threads && !self.is_to_leave(runtime)) else {
             return self.call_writer_now();
         };
         let mut called_from = self.called_from();
