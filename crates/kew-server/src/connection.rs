@@ -9,21 +9,17 @@
 
 mod ahead;
 mod head;
+mod rarely;
+mod speak;
 mod stream;
 mod watch;
 
-use core::convert::Infallible;
-use core::future::{Future as _, poll_fn};
+use core::future::poll_fn;
 use core::pin::{Pin, pin};
-use core::sync::atomic::Ordering::Relaxed;
-use core::task::Poll;
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -55,44 +51,6 @@ impl Stage {
     /// Whether requests that begin now are served.
     pub(crate) fn takes_requests(self) -> bool {
         matches!(self, Self::Serving | Self::Leaving)
-    }
-}
-
-/// The most bytes of a request's headers. Who has not yet shown a token may hold this much on each connection, so it is
-/// small; what clients send takes less than 2 KiB.
-const HEADER_BYTES_MAX: usize = 8 * 1024;
-/// The most bytes that are read at once.
-const READ_BYTES_MAX: usize = 16 * 1024;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 100;
-
-/// On how many connections hyper may speak before those that wait for their next request give its buffers back at once, and
-/// not after a while. The allocator keeps what thousands once had, so thousands never get it.
-const SPOKEN_MAX: usize = 1_024;
-
-/// How a connection went on that hyper speaks on.
-enum Progress {
-    /// It is over.
-    Ended(hyper::Result<()>),
-    /// A request has ended to wait, so that shorter deadlines count again.
-    WaitEnded,
-    /// No request is to be served on, and the buffers are better used elsewhere.
-    Quiet,
-}
-
-/// One of the connections that hyper speaks on.
-struct Spoken(Arc<House>);
-
-impl Spoken {
-    fn begin(house: Arc<House>) -> Self {
-        house.spoken.fetch_add(1, Relaxed);
-        Self(house)
-    }
-}
-
-impl Drop for Spoken {
-    fn drop(&mut self) {
-        self.0.spoken.fetch_sub(1, Relaxed);
     }
 }
 
@@ -191,80 +149,6 @@ impl Line {
                 }
             }
         }
-    }
-
-    /// Has hyper speak until the connection ends, or until it is quiet and can do without: at once for somebody unknown,
-    /// who may hold thousands, and where there are many; after a while for everybody. One that hyper has ended is given back
-    /// when its client has more to send.
-    async fn speak<S>(&mut self, stream: Stream<S>) -> Option<Stream<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let _spoken = Spoken::begin(self.house.clone());
-        let (guest, house, watched) = (self.guest, self.house.clone(), self.watch.clone());
-        let service = service_fn(move |request| {
-            let (house, watch) = (house.clone(), watched.clone());
-            async move { Ok::<_, Infallible>(house.answer(request, guest, &watch).await) }
-        });
-        let mut connection = http1::Builder::new()
-            .max_buf_size(READ_BYTES_MAX)
-            .max_header_size(HEADER_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), service);
-        loop {
-            let (watch, house) = (self.watch.as_ref(), self.house.as_ref());
-            let spares_buffers = || !watch.is_known() || house.spoken.load(Relaxed) > SPOKEN_MAX;
-            let progress = poll_fn(|context| {
-                loop {
-                    match Pin::new(&mut connection).poll(context) {
-                        Poll::Ready(ended) => return Poll::Ready(Progress::Ended(ended)),
-                        Poll::Pending if watch.take_wait_ended() => return Poll::Ready(Progress::WaitEnded),
-                        // Whether the client is still there is looked for once more.
-                        Poll::Pending if watch.take_wait_begun() => {}
-                        // What is still to come is for nobody, and hyper would wait for it.
-                        Poll::Pending if watch.has_unread() && watch.phase() == Phase::Idle => {
-                            return Poll::Ready(Progress::Quiet);
-                        }
-                        Poll::Pending if watch.is_quiet() && spares_buffers() => {
-                            return Poll::Ready(Progress::Quiet);
-                        }
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            });
-            tokio::select! {
-                biased;
-                progress = progress => match progress {
-                    Progress::WaitEnded => self.look_after(self.house.settings().header_timeout),
-                    Progress::Quiet => break,
-                    Progress::Ended(ended) => {
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "a connection broke");
-                        }
-                        if !self.watch.has_unread() {
-                            return None;
-                        }
-                        break;
-                    }
-                },
-                () = self.timer.as_mut() => {
-                    if !self.is_in_time() {
-                        return None;
-                    }
-                    if self.watch.is_quiet() {
-                        break;
-                    }
-                }
-                told = self.stage.changed() => match told.map(|()| *self.stage.borrow_and_update()) {
-                    Ok(Stage::Serving | Stage::Leaving) => {}
-                    Ok(Stage::Draining) => Pin::new(&mut connection).graceful_shutdown(),
-                    Ok(Stage::Ending) | Err(_) => return None,
-                }
-            }
-        }
-        // Hyper gets one request at a time, so it holds nothing of the next.
-        Some(connection.into_parts().io.into_inner())
     }
 
     /// Tells a client that there is no room for its head, and hangs up.

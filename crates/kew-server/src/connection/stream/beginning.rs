@@ -7,8 +7,8 @@ use core::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Stream, UNKNOWN_READ_BYTES};
-use crate::connection::HEADER_BYTES_MAX;
 use crate::connection::head::Heads;
+use crate::connection::speak::HEADER_BYTES_MAX;
 use crate::connection::watch::Phase;
 
 /// What came of waiting for a head.
