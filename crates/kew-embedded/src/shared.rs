@@ -254,3 +254,6 @@ impl Drop for Alarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
