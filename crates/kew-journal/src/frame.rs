@@ -114,9 +114,9 @@ fn header_checksum(placed: u32, header: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(placed, &header[4..12]), &header[16..HEADER])
 }
 
-/// Whether a header of a known kind may stand here. A cheap look before the checksum is computed.
+/// Whether a header of a known kind may stand here, of a version below 256. A cheap look before the checksum is computed.
 pub(crate) fn plausible(bytes: &[u8]) -> bool {
-    Kind::from_byte(bytes[8]).is_some() && bytes[9] == 0 && bytes[20..24] == [0; 4]
+    Kind::from_byte(bytes[8]).is_some() && bytes[9] == 0 && bytes[11] == 0
 }
 
 /// The length of the payload, if an intact header of this store, segment and offset stands here.

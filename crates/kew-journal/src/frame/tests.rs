@@ -67,15 +67,30 @@ fn zeros_are_no_frame() {
 
 #[test]
 fn an_intact_frame_of_a_later_version_is_told_from_garbage() {
+    let frame = with_byte(10, 2);
+
+    assert_eq!(decode(&frame, seed(), 4096), Decoded::Newer { version: 2 });
+}
+
+#[test]
+fn what_a_later_build_writes_where_bytes_are_reserved_means_nothing() {
+    let frame = with_byte(22, 7);
+
+    assert!(plausible(&frame), "a search must not pass over it");
+    let Decoded::Valid { payload, .. } = decode(&frame, seed(), 4096) else { panic!("it is whole") };
+    assert_eq!(payload, b"later");
+}
+
+/// A whole frame in whose header one byte is another.
+fn with_byte(at: usize, byte: u8) -> Vec<u8> {
     let mut frame = composed(Kind::Data, b"later", 4096).to_vec();
-    frame[10] = 2;
+    frame[at] = byte;
     let placed = seed().at(4096);
     let fixed = header_checksum(placed, &frame);
     frame[12..16].copy_from_slice(&fixed.to_le_bytes());
     let fixed = crc32c::crc32c_append(placed, &frame[4..45]);
     frame[0..4].copy_from_slice(&fixed.to_le_bytes());
-
-    assert_eq!(decode(&frame, seed(), 4096), Decoded::Newer { version: 2 });
+    frame
 }
 
 proptest! {
