@@ -14,6 +14,8 @@ struct Contents<T> {
     closed: bool,
     /// How many takers sleep.
     sleeping: usize,
+    /// Whether one of them was roused and has not come yet. It will take all that has come by then.
+    roused: bool,
     woken: bool,
 }
 
@@ -41,7 +43,8 @@ impl<T> Taken<T> {
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
-        let contents = Contents { items: Vec::new(), closed: false, sleeping: 0, woken: false };
+        let contents =
+            Contents { items: Vec::new(), closed: false, sleeping: 0, roused: false, woken: false };
         Self { contents: Mutex::new(contents), news: Condvar::new() }
     }
 
@@ -60,11 +63,11 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// Says that there is something to do. Whether a taker sleeps, and so has not heard of it yet.
+    /// Says that there is something to do. Whether a taker sleeps and none is on its way, so that nobody hears of it yet.
     pub(crate) fn note(&self) -> bool {
         let mut contents = self.lock();
         contents.woken = true;
-        contents.sleeping > 0
+        contents.sleeping > 0 && !contents.roused
     }
 
     /// Takes note of what was said by [`Mailbox::note`], if there is no item that a taker has to see to.
@@ -84,10 +87,11 @@ impl<T> Mailbox<T> {
         self.rouse(contents);
     }
 
-    fn rouse(&self, contents: MutexGuard<'_, Contents<T>>) {
-        let sleeping = contents.sleeping;
+    fn rouse(&self, mut contents: MutexGuard<'_, Contents<T>>) {
+        let is_to_come = contents.sleeping > 0 && !contents.roused;
+        contents.roused |= is_to_come;
         drop(contents);
-        if sleeping > 0 {
+        if is_to_come {
             self.news.notify_one();
         }
     }
@@ -110,6 +114,8 @@ impl<T> Mailbox<T> {
                 }
             };
             contents.sleeping -= 1;
+            // Whoever has come, it takes everything.
+            contents.roused = false;
         }
         let woken = core::mem::take(&mut contents.woken);
         let items = core::mem::take(&mut contents.items);
@@ -162,6 +168,31 @@ mod tests {
         assert_eq!(mailbox.take(None).items, [1]);
         mailbox.close();
         assert!(!mailbox.heed());
+    }
+
+    #[test]
+    fn a_taker_on_its_way_is_not_called_again_until_it_has_come() {
+        // Given a taker that was roused, and is slow to come
+        let mailbox = Mailbox::new();
+        mailbox.lock().sleeping = 1;
+        assert!(mailbox.note());
+        mailbox.wake();
+        assert!(!mailbox.note());
+        assert_eq!(mailbox.put(1), Ok(()));
+        mailbox.lock().sleeping = 0;
+
+        // When one has slept and come, then the next can be called
+        assert_eq!(mailbox.take(None).items, [1]);
+        std::thread::scope(|scope| {
+            let taker = scope.spawn(|| mailbox.take(None).items);
+            while mailbox.lock().sleeping == 0 {
+                std::thread::yield_now();
+            }
+            mailbox.lock().roused = false;
+            assert_eq!(mailbox.put(2), Ok(()));
+            assert_eq!(taker.join().unwrap(), [2]);
+        });
+        assert!(!mailbox.lock().roused);
     }
 
     #[test]

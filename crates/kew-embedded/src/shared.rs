@@ -1,8 +1,8 @@
 //! What the store's threads and those who ask it share: what has come and not been decided, the desk where it is
 //! decided, and the news that everybody waits for.
 //!
-//! * H1: whoever puts something into the inbox attends to it ([`Shared::attend`]) or wakes a writer, so that nothing
-//!   lies there while nobody looks.
+//! * H1: whoever puts something into the inbox attends to it ([`Shared::attend`]) and tells a writer, or leaves that to a
+//!   task of its runtime, which does so when it is polled or dropped: nothing lies there while nobody looks.
 //! * H2: what was decided leaves after the sync that covers it (E1): by a writer, or by whoever asked alone and took its
 //!   turn, or at once by whoever decided it when everything that had been decided so far was durable already.
 //! * H3: what comes is decided as of a time that was read after it was taken, so that no verb is decided before whatever
@@ -98,9 +98,13 @@ impl Shared {
     /// or for a task of another runtime; and a store without threads does its work on the spot.
     fn call_writer(self: &Arc<Self>) {
         let has_threads = self.writers.get().is_some();
-        let Some(runtime) = home().filter(|runtime| has_threads && !self.is_to_leave(runtime)) else {
+        let Some(runtime) = home().filter(|runtime| has_threads && !self.is_enough(runtime)) else {
             return self.call_writer_now();
         };
+        if runtime.metrics().num_workers() > 1 && !is_to_wake(&self.orders, &self.under_way) {
+            // The call may lie behind much work of one thread, while others bring more, and a writer comes back.
+            return;
+        }
         let mut called_from = self.called_from();
         match *called_from {
             Some(id) if id == runtime.id() => {}
@@ -118,8 +122,8 @@ impl Shared {
     }
 
     /// Whether what has gathered does not wait for what other tasks of the runtime are about to bring.
-    fn is_to_leave(&self, runtime: &Handle) -> bool {
-        self.under_way.is_large() || self.under_way.is_most_of(runtime.metrics().num_alive_tasks())
+    fn is_enough(&self, runtime: &Handle) -> bool {
+        self.under_way.is_large() || self.under_way.is_most_of(|| runtime.metrics().num_alive_tasks())
     }
 
     fn call_writer_now(&self) {

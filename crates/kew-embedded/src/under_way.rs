@@ -11,8 +11,8 @@ use crate::sync::{AtomicUsize, Ordering};
 const LARGE_BYTES: usize = 48 << 10;
 
 /// Of a hundred tasks of a runtime, which are its connections for the most part, so many: a group that has answers for them is
-/// sent off though more are about to ask. What the rest bring is decided during its sync; if all went together, that would
-/// begin when there is nothing left to do, and everybody would wait for it.
+/// sent off though more are about to ask, when nothing is under way. What the rest bring is decided during its sync; if all
+/// went together, that would begin when there is nothing left to do, and everybody would wait for it.
 const MOST_PERCENT: usize = 60;
 
 /// But no group of fewer answers than this: what a sync costs the processor is shared by them.
@@ -83,10 +83,15 @@ impl UnderWay {
         self.gathered_bytes.load(Ordering::Relaxed) >= LARGE_BYTES
     }
 
-    /// Whether most of so many tasks, all that could ask, have brought what has gathered.
-    pub(crate) fn is_most_of(&self, tasks: usize) -> bool {
+    /// Whether as much has gathered as if most of so many tasks had brought one thing each, while nothing is under way. More
+    /// than that is what a few have brought, who may bring more.
+    pub(crate) fn is_most_of(&self, tasks: impl FnOnce() -> usize) -> bool {
         let gathered = self.gathered.load(Ordering::Relaxed);
-        gathered >= MOST_MIN && gathered * 100 >= tasks * MOST_PERCENT
+        if gathered < MOST_MIN || !self.is_none() {
+            return false;
+        }
+        let tasks = tasks();
+        gathered <= tasks && gathered * 100 >= tasks * MOST_PERCENT
     }
 
     /// Whether whoever has brought something may make it durable on its own thread, instead of waking a writer and being
@@ -135,16 +140,23 @@ mod tests {
     fn a_group_of_most_of_those_who_could_ask_does_not_wait_for_the_rest() {
         let under_way = UnderWay::default();
         under_way.gathers(59, 5_900);
-        assert!(!under_way.is_most_of(100));
+        assert!(!under_way.is_most_of(|| 100));
         under_way.gathers(60, 6_000);
-        assert!(under_way.is_most_of(100));
-        assert!(!under_way.is_most_of(101));
+        assert!(under_way.is_most_of(|| 100));
+        assert!(!under_way.is_most_of(|| 101));
         under_way.gathers(MOST_MIN - 1, 1_900);
-        assert!(!under_way.is_most_of(MOST_MIN), "a sync for few costs each of them much");
+        assert!(!under_way.is_most_of(|| MOST_MIN), "a sync for few costs each of them much");
         under_way.gathers(MOST_MIN, 2_000);
-        assert!(under_way.is_most_of(MOST_MIN));
+        assert!(under_way.is_most_of(|| MOST_MIN));
+        assert!(!under_way.is_most_of(|| MOST_MIN - 1), "a task that brings several may bring more");
         under_way.begins(MOST_MIN);
-        assert!(!under_way.is_most_of(1), "it has been taken");
+        under_way.gathers(MOST_MIN, 2_000);
+        assert!(
+            !under_way.is_most_of(|| MOST_MIN),
+            "there is something to wait for, and all may come meanwhile"
+        );
+        under_way.ends(MOST_MIN);
+        assert!(under_way.is_most_of(|| MOST_MIN));
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn header_checksum(placed: u32, header: &[u8]) -> u32 {
 
 /// Whether a header of a known kind may stand here, of a version below 256. A cheap look before the checksum is computed.
 pub(crate) fn plausible(bytes: &[u8]) -> bool {
-    Kind::from_byte(bytes[8]).is_some() && bytes[9] == 0 && bytes[11] == 0
+    Kind::from_byte(bytes[8]).is_some() && bytes[11] == 0
 }
 
 /// The length of the payload, if an intact header of this store, segment and offset stands here.

@@ -71,9 +71,9 @@ fn a_writer_hears_of_what_a_task_brings_after_all_tasks_that_are_ready() {
 #[test]
 fn a_writer_hears_at_once_when_most_tasks_have_brought_theirs() {
     let store = store(true);
-    // With this one, and the one that makes the call, they are 33.
-    beside(31, async move {
-        let most: Vec<_> = (0..19).map(|_| bring(&store)).collect();
+    // With this one, and the one that makes the call, they are 100.
+    beside(98, async move {
+        let most: Vec<_> = (0..59).map(|_| bring(&store)).collect();
         assert!(!is_heard_of(&store));
         let one_more = bring(&store);
         assert!(is_heard_of(&store));

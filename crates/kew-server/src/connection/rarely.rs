@@ -10,7 +10,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 use std::task::Wake;
 
-/// A future that is polled only when it has asked for that.
+/// A future that is polled only when it has asked for that. It costs an allocation, so it is for what is polled many times.
 pub(crate) struct Rarely<F> {
     inner: F,
     bell: Option<Arc<Bell>>,
@@ -105,5 +105,20 @@ mod tests {
         assert_eq!([&first, &second].map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
         assert_eq!(poll(&second), Poll::Ready(Ok(7)));
         assert_eq!(polled(), 3);
+    }
+
+    #[test]
+    fn what_calls_while_it_is_polled_is_polled_again() {
+        let mut polls = 0;
+        let mut rarely = Rarely::new(poll_fn(|context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
+        }));
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(task.clone());
+        let mut poll = || Pin::new(&mut rarely).poll(&mut Context::from_waker(&waker));
+        assert_eq!([poll(), poll(), poll()], [Poll::Pending, Poll::Pending, Poll::Ready(3)]);
+        assert_eq!(task.0.load(Ordering::Relaxed), 3);
     }
 }
