@@ -133,7 +133,7 @@ impl Site {
     /// Starts store and server on what the disk holds.
     fn start(&self) -> Result<Embedded, String> {
         let lives = self.counts.lock().unwrap().cuts;
-        let chance = Arc::new(FixedChance::new(self.seed * 1_000 + lives));
+        let chance = Arc::new(FixedChance::new(self.seed.wrapping_mul(1_000).wrapping_add(lives)));
         let disk = Arc::new(self.disk.clone());
         let store = Embedded::open_inline(disk, options(), self.clock.clone(), chance.clone())
             .map_err(|error| format!("after {lives} power cuts the store does not open: {error}"))?;
