@@ -92,6 +92,10 @@ fn recycle(shared: &Shared, id: SegmentId, spare: SegmentId) -> Result<Arc<Segme
     }
     let name = spare_name(spare);
     let file = shared.disk.open(&name).map_err(|source| Error::disk("open", &name, source))?;
+    // A sync that failed in a process before this one may have left a length that is not durable, and no later sync makes
+    // it so but of what is written again. The header will say that the file has it.
+    let last = [0; BLOCK_BYTES as usize];
+    write_all(&*file, &name, &[IoSlice::new(&last)], u64::from(shared.segment_bytes - BLOCK_BYTES))?;
     name_segment(shared, id, file, &name, shared.segment_bytes)
 }
 

@@ -141,6 +141,11 @@ fn half(first: u64) {
 }
 
 #[test]
+fn a_spare_whose_filling_failed_to_be_synced_before_a_restart_is_used_again_whole() {
+    survives([989_560_464_998_400_020].into_iter());
+}
+
+#[test]
 fn clients_see_a_durable_queue_through_a_bad_network() {
     half(0);
 }
