@@ -82,6 +82,14 @@ fn a_writer_hears_at_once_when_most_tasks_have_brought_theirs() {
 }
 
 #[test]
+fn a_writer_hears_of_what_a_task_has_brought_when_its_runtime_ends() {
+    let store = Arc::new(store(true));
+    let brought = Arc::clone(&store);
+    beside(0, async move { drop(bring(&brought)) });
+    assert!(is_heard_of(&store));
+}
+
+#[test]
 fn a_writer_hears_at_once_of_what_no_task_brings_and_in_a_store_without_threads() {
     let threaded = store(true);
     let asked = bring(&threaded);

@@ -239,10 +239,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let bytes = buffers.iter().map(|buffer| buffer.len()).sum();
         if buffers.first().is_some_and(|first| self.replace(first)) {
-            return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
+            return Poll::Ready(Ok(bytes));
         }
-        let written = if buffers.iter().map(|buffer| buffer.len()).sum::<usize>() <= GATHERED_BYTES_MAX {
+        let written = if bytes <= GATHERED_BYTES_MAX {
             let mut scratch = [MaybeUninit::uninit(); GATHERED_BYTES_MAX];
             let mut gathered = ReadBuf::uninit(&mut scratch);
             buffers.iter().for_each(|buffer| gathered.put_slice(buffer));
