@@ -82,6 +82,17 @@ fn a_writer_hears_at_once_when_most_tasks_have_brought_theirs() {
 }
 
 #[test]
+fn a_writer_hears_at_once_where_the_call_may_lie_behind_the_work_of_another_thread() {
+    let store = store(true);
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let work = async move {
+        drop(bring(&store));
+        assert!(is_heard_of(&store));
+    };
+    runtime.block_on(runtime.spawn(work)).unwrap();
+}
+
+#[test]
 fn a_writer_hears_of_what_a_task_has_brought_when_its_runtime_ends() {
     let store = Arc::new(store(true));
     let brought = Arc::clone(&store);
